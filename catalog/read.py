@@ -1,0 +1,97 @@
+"""The catalogue of a site, read from its texts.
+
+Promises   every problem of every file is told at once, with file and line
+Not here   whether the declarations fit each other: `catalog.lint`
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from catalog.model import (
+    Catalogue,
+    CodeList,
+    CodeListFile,
+    DataElement,
+    ElementFile,
+    Item,
+    Place,
+    Resource,
+)
+from schemas.declarations import InvalidDeclaration, Problem, parse
+
+__all__ = ["read_catalogue"]
+
+T = TypeVar("T")
+
+
+def read_catalogue(files: Mapping[str, str]) -> Catalogue:
+    """Read *files*: path below the site (``elements/…``, ``codes/…``, ``resources/…``) to text.
+
+    Files of other folders are passed over. Raises `InvalidDeclaration` with every problem found.
+    """
+    reading = _Reading()
+    for file, text in sorted(files.items()):
+        try:
+            reading.read(file, text)
+        except InvalidDeclaration as error:
+            reading.problems += error.problems
+    if reading.problems:
+        raise InvalidDeclaration(reading.problems)
+    return Catalogue(reading.elements, reading.resources, reading.code_lists, reading.places)
+
+
+@dataclass(slots=True)
+class _Reading:
+    elements: dict[str, DataElement] = field(default_factory=dict)
+    code_lists: dict[str, CodeList] = field(default_factory=dict)
+    resources: dict[str, Resource] = field(default_factory=dict)
+    places: dict[str, Place] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+    def read(self, file: str, text: str) -> None:
+        match file.replace("\\", "/").partition("/")[0]:
+            case "elements":
+                for element in parse(text, ElementFile, file=file).elements:
+                    name = element.short_name
+                    place = Place(file, _line(text, "short_name", name))
+                    self._keep(self.elements, "element", name, element, place)
+            case "codes":
+                for code_list in parse(text, CodeListFile, file=file).code_lists:
+                    place = Place(file, _line(text, "name", code_list.name))
+                    self._keep(self.code_lists, "code list", code_list.name, code_list, place)
+            case "resources":
+                resource = parse(text, Resource, file=file)
+                name = resource.resource
+                place = Place(file, _line(text, "resource", name))
+                self._keep(self.resources, "resource", name, resource, place)
+                self._places_of_items(resource.items, name, file, text)
+            case _:
+                pass
+
+    def _keep(self, kept: dict[str, T], kind: str, name: str, value: T, place: Place) -> None:
+        key = f"{kind} {name}"
+        if name in kept:
+            first = self.places[key]
+            said = f"{kind} {name!r} is declared already in {first.file}, line {first.line}"
+            self.problems.append(Problem(place.file, place.line, 1, name, said))
+            return
+        kept[name] = value
+        self.places[key] = place
+
+    def _places_of_items(
+        self, items: tuple[Item, ...], resource: str, file: str, text: str
+    ) -> None:
+        for item in items:
+            line = _line(text, "element|group", item.wire_name)
+            self.places.setdefault(f"resource {resource} {item.wire_name}", Place(file, line))
+            self._places_of_items(item.items, resource, file, text)
+
+
+def _line(text: str, key: str, name: str) -> int:
+    """The first line that says so. YAML knows more ways to write it; then the file's first."""
+    found = re.search(rf"(?<![\w-])(?:{key}): [\"']?{re.escape(name)}(?![\w-])", text)
+    return text.count("\n", 0, found.start()) + 1 if found else 1

@@ -1,0 +1,26 @@
+"""Proves that a table is there, has its columns and grants us what we need, changing nothing."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, Table, false, insert, select, update
+
+from front_db.contract import ExchangeTable, Keeps
+
+__all__ = ["prove"]
+
+
+def prove(connection: Connection, described: ExchangeTable, table: Table, *, written: bool) -> None:
+    """
+    Ask for nothing, in every way that we shall ask for something: *written* by us, or read.
+
+    The database's refusal comes out as its driver raises it; `front_db.database` translates it.
+    """
+    columns = list(table.c)
+    connection.execute(select(*columns).where(false())).close()
+    if written:
+        names = [column.name for column in columns]
+        nothing = select(*columns).where(false())
+        connection.execute(insert(table).from_select(names, nothing))
+    if not written or described.keeps is Keeps.LATEST:
+        touched = described.control.state or described.control.row_id
+        connection.execute(update(table).where(false()).values({touched: table.c[touched]}))

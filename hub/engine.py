@@ -1,0 +1,146 @@
+"""The engine's roles, and keeping them running: one process runs all of them, or some of many.
+
+Promises   a role that fails because the broker or the database is away starts again by itself, ever
+           more rarely, and never takes another role down with it
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import structlog
+
+from hub.broker import Broker
+from hub.crypto import Seal
+from hub.delivery import Link, RouteWorker
+from hub.failures import FailureWriter
+from hub.ledger import LedgerWriter
+from hub.pipeline import Pipeline
+from hub.plan import Plan
+from hub.port import Source
+from hub.route_states import RouteStates
+from hub.sources import SourcePoll
+from hub.store import Store
+from hub.streams import Subscriber
+from hub.subscribers import ServiceRunner
+from hub.topology import Binding, declare, service_queue
+from schemas.errors import HubError
+from schemas.message import SystemCode
+from schemas.receipt import Event
+
+__all__ = ["ROLES", "Engine", "Polled"]
+
+ROLES = ("pipeline", "delivery", "ledger", "sources", "services")
+AGAIN_FIRST_S, AGAIN_LAST_S, STEADY_S = 0.5, 30.0, 60.0
+STOP_AGAIN_S = 0.5
+log = structlog.get_logger("hub.engine")
+
+
+@dataclass(frozen=True, slots=True)
+class Polled:
+    """A system that is asked for news every *poll_s* seconds."""
+
+    system: SystemCode
+    source: Source
+    poll_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engine:
+    """*links* by system code. *changed* hears of events after they are in the ledger."""
+
+    url: str
+    broker: Broker
+    store: Store
+    seal: Seal
+    plan: Plan
+    clock: Callable[[], datetime]
+    links: Mapping[str, Link] = field(default_factory=dict)
+    polled: Sequence[Polled] = ()
+    subscribers: Sequence[Subscriber] = ()
+    changed: Callable[[frozenset[Event]], None] = lambda _: None
+
+    async def declare(self) -> None:
+        services = (
+            Binding(service_queue(s.name), tuple(f"{r}.*" for r in s.resources))
+            for s in self.subscribers
+        )
+        await declare(self.broker, [*self.plan.bindings, *services])
+
+    async def run(self, roles: Sequence[str] = ROLES) -> None:
+        """Run *roles* until cancelled."""
+        tasks = [
+            asyncio.create_task(_keep_running(name, work), name=name)
+            for name, work in self._works(roles)
+        ]
+        try:
+            # Not gather: cancelled, it would wait for tasks that may have swallowed the cancelling.
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        finally:
+            await _end(tasks)
+
+    def _works(self, roles: Sequence[str]) -> list[tuple[str, Callable[[], Awaitable[None]]]]:
+        broker, store, seal, clock = self.broker, self.store, self.seal, self.clock
+        states = RouteStates(store)
+        works: list[tuple[str, Callable[[], Awaitable[None]]]] = []
+        if "pipeline" in roles:
+            works.append(("pipeline", Pipeline(broker, store, self.plan, clock).run))
+        if "ledger" in roles:
+            works.append(("ledger", LedgerWriter(broker, store, seal, clock, self.changed).run))
+            works.append(("failures", FailureWriter(broker, store, seal, clock).run))
+        if "delivery" in roles:
+            works += [
+                (f"route {route.name}", RouteWorker(broker, route, link, states, clock).run)
+                for route in self.plan.routes.values()
+                if (link := self.links.get(route.system))
+            ]
+        if "sources" in roles:
+            works += [
+                (
+                    f"source {each.system}",
+                    SourcePoll(
+                        broker,
+                        store,
+                        each.system,
+                        each.source,
+                        poll_s=each.poll_s,
+                        states=states,
+                        clock=clock,
+                    ).run,
+                )
+                for each in self.polled
+            ]
+        if "services" in roles and self.subscribers:
+            runner = ServiceRunner(self.url, broker, store, seal, self.subscribers, clock)
+            works.append(("services", runner.run))
+        return works
+
+
+async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Cancel *tasks* until they have ended. Once is not enough: the AMQP library swallows a
+    cancelling that meets the answer to a call, and the role would go on for ever."""
+    pending = set(tasks)
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=STOP_AGAIN_S)
+
+
+async def _keep_running(name: str, work: Callable[[], Awaitable[None]]) -> None:
+    wait_s = AGAIN_FIRST_S
+    loop = asyncio.get_running_loop()
+    while True:
+        started = loop.time()
+        try:
+            await work()
+        except HubError as error:
+            log.warning("role.failed", role=name, code=error.code, again_s=wait_s)
+        except Exception as error:
+            log.exception("role.broke", role=name, error=type(error).__name__, again_s=wait_s)
+        if loop.time() - started > STEADY_S:
+            wait_s = AGAIN_FIRST_S
+        await asyncio.sleep(wait_s)
+        wait_s = min(wait_s * 2, AGAIN_LAST_S)

@@ -1,0 +1,203 @@
+"""The envelope on the wire: CloudEvents attributes as AMQP headers, bodies as UTF-8 JSON.
+
+Standard   CloudEvents 1.0, in the manner of its AMQP binding (``cloudEvents:`` prefix)
+Careful    what comes from the broker is not trusted: a header of the wrong type, an impossible time
+           or a digest that does not fit is `Rejected`, and the message goes to the failure store
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from hub.crypto import sm3
+from schemas.errors import Fault, Rejected
+from schemas.message import (
+    Body,
+    Message,
+    MessageId,
+    Operation,
+    Record,
+    ResourceName,
+    SystemCode,
+)
+from schemas.receipt import Event, Receipt
+
+__all__ = [
+    "ATTEMPT",
+    "Headers",
+    "Taken",
+    "decode_body",
+    "decode_message",
+    "decode_receipt",
+    "decode_taken",
+    "encode_body",
+    "encode_message",
+    "encode_receipt",
+    "encode_taken",
+]
+
+Headers = dict[str, str | int]
+CE = "cloudEvents:"
+ATTEMPT = "x-attempt"
+NO_REGION = "000000"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """A record the hub has taken in, on its way to the pipeline.
+
+    *canonical* is the operation where a domain service published in canonical words; None for a
+    partner's record, which an intake declaration maps.
+    """
+
+    id: MessageId
+    system: SystemCode
+    received_at: datetime
+    traceparent: str
+    record: Record
+    canonical: Operation | None = None
+
+
+def encode_body(body: Body) -> bytes:
+    return orjson.dumps(body, default=_plain)
+
+
+def _plain(value: object) -> object:
+    """Mappings that are no dictionaries: connectors may hand over what they like."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError
+
+
+def decode_body(content: bytes) -> dict[str, Any]:
+    try:
+        body = orjson.loads(content)
+    except orjson.JSONDecodeError as error:
+        raise Rejected("body.malformed", "Body is not JSON") from error
+    if not isinstance(body, dict):
+        raise Rejected("body.not-object", "Body is not a JSON object")
+    return body
+
+
+def encode_taken(taken: Taken) -> tuple[Headers, bytes]:
+    content = encode_body(taken.record.body)
+    headers: Headers = {
+        f"{CE}id": taken.id,
+        f"{CE}source": taken.system,
+        f"{CE}type": taken.record.kind,
+        f"{CE}time": taken.received_at.isoformat(),
+        f"{CE}traceparent": taken.traceparent,
+        f"{CE}digest": sm3(content),
+        "x-key": taken.record.key,
+    }
+    if taken.canonical:
+        headers["x-operation"] = taken.canonical
+    return headers, content
+
+
+def decode_taken(headers: Mapping[str, Any], content: bytes) -> Taken:
+    """Raises `Rejected` where the envelope or the body cannot be what the hub sent."""
+    _check_digest(headers, content)
+    operation = headers.get("x-operation")
+    return Taken(
+        id=MessageId(_text(headers, "id")),
+        system=SystemCode(_text(headers, "source")),
+        received_at=_time(headers),
+        traceparent=_text(headers, "traceparent"),
+        record=Record(
+            kind=_text(headers, "type"),
+            key=str(headers.get("x-key", "")),
+            body=decode_body(content),
+        ),
+        canonical=_operation(operation) if operation else None,
+    )
+
+
+def encode_message(message: Message, record_id: str = "") -> tuple[Headers, bytes]:
+    content = encode_body(message.body)
+    headers: Headers = {
+        f"{CE}specversion": "1.0",
+        f"{CE}id": message.id,
+        f"{CE}source": message.source,
+        f"{CE}type": message.type,
+        f"{CE}subject": message.subject,
+        f"{CE}time": message.time.isoformat(),
+        f"{CE}dataschema": message.dataschema,
+        f"{CE}traceparent": message.traceparent,
+        f"{CE}sequence": message.sequence,
+        f"{CE}digest": message.digest,
+        f"{CE}region": message.region,
+        "x-record": record_id,
+    }
+    return headers, content
+
+
+def decode_message(headers: Mapping[str, Any], content: bytes) -> Message:
+    """Raises `Rejected` where the envelope, the digest or the body is wrong."""
+    _check_digest(headers, content)
+    resource, _, operation = _text(headers, "type").partition(".")
+    sequence = headers.get(f"{CE}sequence", 0)
+    return Message(
+        id=MessageId(_text(headers, "id")),
+        source=SystemCode(_text(headers, "source")),
+        resource=ResourceName(resource),
+        operation=_operation(operation),
+        subject=_text(headers, "subject"),
+        time=_time(headers),
+        region=str(headers.get(f"{CE}region") or NO_REGION),
+        sequence=sequence if isinstance(sequence, int) else 0,
+        dataschema=_text(headers, "dataschema"),
+        digest=_text(headers, "digest"),
+        traceparent=_text(headers, "traceparent"),
+        body=decode_body(content),
+    )
+
+
+def encode_receipt(receipt: Receipt) -> bytes:
+    return orjson.dumps(receipt)
+
+
+def decode_receipt(content: bytes) -> Receipt:
+    told = decode_body(content)
+    try:
+        told["event"] = Event(told["event"])
+        told["at"] = datetime.fromisoformat(told["at"])
+        for name in ("faults", "doubts"):
+            told[name] = tuple(Fault(**each) for each in told[name])
+        return Receipt(**told)
+    except (KeyError, TypeError, ValueError) as error:
+        raise Rejected("envelope.receipt", "Not a receipt") from error
+
+
+def _text(headers: Mapping[str, Any], name: str) -> str:
+    value = headers.get(CE + name)
+    if not isinstance(value, str) or not value:
+        raise Rejected("envelope.header", "A header is missing or not text", header=name)
+    return value
+
+
+def _time(headers: Mapping[str, Any]) -> datetime:
+    try:
+        at = datetime.fromisoformat(_text(headers, "time"))
+    except ValueError as error:
+        raise Rejected("envelope.header", "Not a time", header="time") from error
+    if at.tzinfo is None:
+        raise Rejected("envelope.header", "A time without its zone", header="time")
+    return at
+
+
+def _operation(text: object) -> Operation:
+    try:
+        return Operation(str(text))
+    except ValueError as error:
+        raise Rejected("envelope.header", "Unknown operation", header="type") from error
+
+
+def _check_digest(headers: Mapping[str, Any], content: bytes) -> None:
+    if _text(headers, "digest") != sm3(content):
+        raise Rejected("envelope.digest", "The body is not the one that was sent")

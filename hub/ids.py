@@ -1,0 +1,47 @@
+"""Identifiers of messages and traces.
+
+Standard   RFC 9562 (UUID version 7), W3C Trace Context level 1
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from datetime import datetime
+from uuid import UUID
+
+from schemas.message import MessageId
+
+__all__ = ["child_span", "derived_id", "new_id", "new_trace", "trace_id"]
+
+
+def new_id(at: datetime) -> MessageId:
+    """A fresh id whose order is that of *at* (aware), to the millisecond."""
+    return _uuid7(int(at.timestamp() * 1000), os.urandom(10))
+
+
+def derived_id(parent: str, *parts: str) -> MessageId:
+    """The same id for the same *parent* and *parts*, with the parent's time."""
+    told = hashlib.sha256("\x00".join((parent, *parts)).encode()).digest()
+    return _uuid7(UUID(parent).int >> 80, told[:10])
+
+
+def _uuid7(milliseconds: int, noise: bytes) -> MessageId:
+    value = (milliseconds & (1 << 48) - 1) << 80 | int.from_bytes(noise, "big")
+    value = value & ~(0xF << 76) | 0x7 << 76
+    value = value & ~(0x3 << 62) | 0x2 << 62
+    return MessageId(str(UUID(int=value)))
+
+
+def new_trace() -> str:
+    """A fresh ``traceparent``."""
+    return f"00-{os.urandom(16).hex()}-{os.urandom(8).hex()}-01"
+
+
+def child_span(traceparent: str) -> str:
+    """The next hop of the same trace."""
+    return f"00-{trace_id(traceparent)}-{os.urandom(8).hex()}-01"
+
+
+def trace_id(traceparent: str) -> str:
+    return traceparent[3:35]

@@ -1,0 +1,108 @@
+"""Systems that are asked for what is new: poll, publish confirmed, then remember the cursor."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+import structlog
+from sqlalchemy import Connection, delete, insert, select
+
+from hub.broker import Broker, Publisher
+from hub.envelope import Taken
+from hub.ids import new_id, new_trace
+from hub.intake import taken_in
+from hub.port import Cursor, Source
+from hub.route_states import RouteStates
+from hub.store import Store
+from hub.store.tables import cursors
+from schemas.errors import HubError, Misconfigured, Transient
+from schemas.message import Record, SystemCode
+
+__all__ = ["SourcePoll"]
+
+BATCH = 200
+WAIT_FIRST_S, WAIT_LAST_S = 1.0, 60.0
+log = structlog.get_logger("hub.sources")
+
+
+class SourcePoll:
+    """Polls one system every *poll_s* seconds; one that is away is asked ever more rarely."""
+
+    def __init__(
+        self,
+        broker: Broker,
+        store: Store,
+        system: SystemCode,
+        source: Source,
+        *,
+        poll_s: float,
+        states: RouteStates,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._broker, self._store, self._system = broker, store, system
+        self._source, self._poll_s = source, poll_s
+        self._states, self._clock = states, clock
+
+    async def run(self) -> None:
+        name = f"from {self._system}"
+        wait_s, halted = WAIT_FIRST_S, False
+        async with self._broker.publisher() as publisher:
+            while True:
+                try:
+                    await self._poll(publisher)
+                except (Transient, Misconfigured) as error:
+                    log.warning("source.failed", system=self._system, code=error.code)
+                    if isinstance(error, Misconfigured) and not halted:
+                        await self._states.halted(name, error, self._clock())
+                        halted = True
+                    await asyncio.sleep(wait_s)
+                    wait_s = min(wait_s * 2, WAIT_LAST_S)
+                    continue
+                except HubError as error:
+                    log.error("source.refused", system=self._system, code=error.code)
+                    await asyncio.sleep(wait_s)
+                    wait_s = min(wait_s * 2, WAIT_LAST_S)
+                    continue
+                if halted:
+                    await self._states.flowing(name, self._clock())
+                wait_s, halted = WAIT_FIRST_S, False
+                await asyncio.sleep(self._poll_s)
+
+    async def _poll(self, publisher: Publisher) -> None:
+        after = await self._store.read(self._cursor)
+        batch: list[Record] = []
+        async for record in self._source.records(after):
+            batch.append(record)
+            if len(batch) >= BATCH:
+                await self._take(batch, publisher)
+                batch = []
+        if batch:
+            await self._take(batch, publisher)
+
+    async def _take(self, records: Sequence[Record], publisher: Publisher) -> None:
+        at = self._clock()
+        await publisher.publish_all(
+            taken_in(
+                Taken(
+                    id=new_id(at),
+                    system=self._system,
+                    received_at=at,
+                    traceparent=new_trace(),
+                    record=record,
+                )
+            )
+            for record in records
+        )
+        await self._source.taken(records)
+        if cursor := records[-1].cursor:
+            await self._store.write(lambda connection: self._remember(connection, cursor, at))
+
+    def _cursor(self, connection: Connection) -> Cursor | None:
+        found = connection.scalar(select(cursors.c.cursor).where(cursors.c.system == self._system))
+        return Cursor(found) if found is not None else None
+
+    def _remember(self, connection: Connection, cursor: str, at: datetime) -> None:
+        connection.execute(delete(cursors).where(cursors.c.system == self._system))
+        connection.execute(insert(cursors), {"system": self._system, "cursor": cursor, "at": at})

@@ -1,0 +1,1 @@
+"""What operators watch: the console's pages, and the ports through which they see the hub."""

@@ -1,0 +1,264 @@
+"""Dates and times in the forms partners use, to canonical text and back.
+
+Standard   GB/T 7408-2005 (ISO 8601: basic and extended form, with or without zone)
+Form       a pattern of ``%Y %m %d %H %M %S %f %z`` and the text between them, or by name ``iso``
+           (any form of GB/T 7408 with year, month and day), ``epoch_s``, ``epoch_ms``
+Units      all text is Beijing time (UTC+8); a value with a zone is converted to it
+Promises   a date that does not exist is not read: the readers return None, they raise nothing
+Careful    widths are strict where two fields touch (``%Y%m%d``), else one digit is taken for two
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta, timezone
+
+__all__ = ["BEIJING", "SHAPES", "check_format", "has_time", "reader", "shape_of", "writer"]
+
+BEIJING = timezone(timedelta(hours=8))
+NAMED = ("epoch_ms", "epoch_s", "iso")
+Reader = Callable[[object], str | int | None]
+Writer = Callable[[object], str | int | None]
+
+# Canonical shapes by the format of the element they are written to (GB/T 19488).
+SHAPES = {
+    "d10": "%Y-%m-%d",
+    "YYYY-MM-DD": "%Y-%m-%d",
+    "d8": "%Y%m%d",
+    "YYYYMMDD": "%Y%m%d",
+    "dt19": "%Y-%m-%dT%H:%M:%S",
+    "dt14": "%Y%m%d%H%M%S",
+    "YYYYMMDDhhmmss": "%Y%m%d%H%M%S",
+    "dt15": "%Y%m%dT%H%M%S",
+    "YYYYMMDDThhmmss": "%Y%m%dT%H%M%S",
+}
+_FIELDS = {
+    "Y": "[0-9]{4}",
+    "m": "[0-9]{1,2}",
+    "d": "[0-9]{1,2}",
+    "H": "[0-9]{1,2}",
+    "M": "[0-9]{1,2}",
+    "S": "[0-9]{1,2}",
+    "f": "[0-9]{1,9}",
+    "z": r"Z|[+-][0-9]{2}:?[0-9]{2}|[+-][0-9]{2}",
+}
+_ISO = re.compile(
+    r"(?P<Y>[0-9]{4})(?:-(?P<m>[0-9]{2})-(?P<d>[0-9]{2})|(?P<m2>[0-9]{2})(?P<d2>[0-9]{2}))"
+    r"(?:[T ](?P<H>[0-9]{2})(?::(?P<M>[0-9]{2})(?::(?P<S>[0-9]{2}))?"
+    r"|(?P<M2>[0-9]{2})(?P<S2>[0-9]{2})?)?(?:[.,][0-9]{1,9})?"
+    r"(?P<z>Z|[+-][0-9]{2}:?[0-9]{2}|[+-][0-9]{2})?)?"
+)
+_CANONICAL = re.compile(
+    r"([0-9]{4})-?([0-9]{2})-?([0-9]{2})(?:T?([0-9]{2}):?([0-9]{2}):?([0-9]{2}))?"
+)
+_EPOCH = re.compile(r"-?[0-9]{1,15}")
+_START = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def check_format(text: str) -> None:
+    """Raises `ValueError` where *text* is no format of ours, saying what would be one."""
+    if text in NAMED:
+        return
+    found = re.findall(r"%(.?)", text)
+    if unknown := [f"%{each}" for each in found if each not in {*_FIELDS, "%"}]:
+        known = " ".join(f"%{each}" for each in _FIELDS)
+        raise ValueError(f"a date has {known}, or is one of {NAMED}; found {' '.join(unknown)}")
+    fields = [each for each in found if each != "%"]
+    if missing := [f"%{each}" for each in "Ymd" if each not in fields]:
+        raise ValueError(f"a date has year, month and day; {' '.join(missing)} not in {text!r}")
+    if len(fields) != len(set(fields)):
+        raise ValueError(f"a field of a date stands once; found {text!r}")
+
+
+def has_time(text: str) -> bool:
+    """Whether a value of this format carries a time of day."""
+    return text in NAMED or "%H" in text
+
+
+def shape_of(element_format: str) -> str | None:
+    """The canonical shape of an element's format, None where it is no date."""
+    return SHAPES.get(element_format)
+
+
+def reader(form: str, shape: str) -> Reader:
+    """
+    Compile a function from a partner's value in *form* to text of *shape* (a pattern of `SHAPES`).
+
+    *shape* ``epoch_ms`` gives milliseconds since 1970 as an integer, for sequence numbers.
+    """
+    read = _epoch(1000 if form == "epoch_s" else 1) if form.startswith("epoch") else _text(form)
+    if shape == "epoch_ms":
+        return lambda value: _ms(read(value))
+    if shape == "%Y-%m-%dT%H:%M:%S" and form not in NAMED and "%z" not in form:
+        return _straight(form)
+    template = _template(shape)
+
+    def to_text(value: object) -> str | None:
+        when = read(value)
+        if when is None:
+            return None
+        return template.format(**_parts(when))
+
+    return to_text
+
+
+def writer(form: str) -> Writer:
+    """Compile a function from canonical text to a partner's value in *form*."""
+    if form in ("epoch_ms", "epoch_s"):
+        unit = 1 if form == "epoch_ms" else 1000
+        return lambda value: None if (ms := _ms(_read_canonical(value))) is None else ms // unit
+    template = _template("%Y-%m-%dT%H:%M:%S%z" if form == "iso" else form)
+    if form == "iso":
+        template = template.replace("{z}", "+08:00")
+
+    def to_text(value: object) -> str | None:
+        when = _read_canonical(value)
+        return None if when is None else template.format(**_parts(when))
+
+    return to_text
+
+
+def _parts(when: datetime) -> dict[str, str]:
+    return {
+        "Y": f"{when.year:04}",
+        "m": f"{when.month:02}",
+        "d": f"{when.day:02}",
+        "H": f"{when.hour:02}",
+        "M": f"{when.minute:02}",
+        "S": f"{when.second:02}",
+        "f": "000",
+        "z": "+0800",
+    }
+
+
+def _template(form: str) -> str:
+    literal = form.replace("{", "{{").replace("}", "}}")
+    named = re.sub(r"%([YmdHMSfz])", r"{\1}", literal.replace("%%", "\0"))
+    return named.replace("\0", "%")
+
+
+def _pattern(form: str) -> re.Pattern[str]:
+    out, places = "", list(re.finditer(r"%(.)", form))
+    at = 0
+    for n, place in enumerate(places):
+        out += re.escape(form[at : place.start()])
+        at = place.end()
+        field = place[1]
+        if field == "%":
+            out += "%"
+            continue
+        # Beside another field there is no separator to end at: the width decides.
+        touches = (n + 1 < len(places) and places[n + 1].start() == at) or (
+            n > 0 and places[n - 1].end() == place.start()
+        )
+        form_of = _FIELDS[field]
+        if touches and form_of.endswith("{1,2}"):
+            form_of = "[0-9]{2}"
+        out += f"(?P<{field}>{form_of})"
+    return re.compile(out + re.escape(form[at:]))
+
+
+def _straight(form: str) -> Reader:
+    """The hot path: no zone, to ``dt19``; text to text with one check that the time exists."""
+    pattern = _pattern(form)
+    groups = [each if each in pattern.groupindex else "" for each in "YmdHMS"]
+    match, wanted = pattern.fullmatch, [each for each in groups if each]
+    full = len(wanted) == 6
+
+    def read(value: object) -> str | None:
+        found = match(value) if isinstance(value, str) else None
+        if found is None:
+            return None
+        got = found.group(*wanted)
+        year, month, day, hour, minute, second = (
+            got if full else (found.group(g) if g else "00" for g in groups)
+        )
+        text = f"{year}-{month}-{day}T{hour}:{minute}:{second}"
+        if len(text) != 19:
+            text = f"{year}-{month:0>2}-{day:0>2}T{hour:0>2}:{minute:0>2}:{second:0>2}"
+        try:
+            datetime.fromisoformat(text)
+        except ValueError:
+            return None
+        return text
+
+    return read
+
+
+def _text(form: str) -> Callable[[object], datetime | None]:
+    pattern = _ISO if form == "iso" else _pattern(form)
+
+    def read(value: object) -> datetime | None:
+        found = pattern.fullmatch(value) if isinstance(value, str) else None
+        if found is None:
+            return None
+        parts = {name: text for name, text in found.groupdict().items() if text is not None}
+        return _made(parts)
+
+    return read
+
+
+def _made(parts: dict[str, str]) -> datetime | None:
+    """Beijing time of what was read, None where there is no such time."""
+
+    def number(name: str) -> int:
+        return int(parts.get(name) or parts.get(f"{name}2") or 0)
+
+    try:
+        day = date(number("Y"), number("m"), number("d"))
+        hour, minute, second = number("H"), number("M"), number("S")
+        midnight_after = (hour, minute, second) == (24, 0, 0)
+        when = datetime(
+            day.year,
+            day.month,
+            day.day,
+            0 if midnight_after else hour,
+            minute,
+            second,
+            tzinfo=BEIJING,
+        )
+        if midnight_after:  # GB/T 7408: 24:00 is the end of the day
+            when += timedelta(days=1)
+        if zone := parts.get("z"):
+            when = when.replace(tzinfo=_zone(zone)).astimezone(BEIJING)
+    except (ValueError, OverflowError):
+        return None
+    return when
+
+
+def _zone(text: str) -> timezone:
+    if text == "Z":
+        return UTC
+    minutes = int(text[1:3]) * 60 + int(text[3:].removeprefix(":") or 0)
+    return timezone(timedelta(minutes=-minutes if text[0] == "-" else minutes))
+
+
+def _epoch(unit_ms: int) -> Callable[[object], datetime | None]:
+    def read(value: object) -> datetime | None:
+        if isinstance(value, str) and _EPOCH.fullmatch(value):
+            value = int(value)
+        if not isinstance(value, int) or isinstance(value, bool):
+            return None
+        try:
+            return (_START + timedelta(milliseconds=value * unit_ms)).astimezone(BEIJING)
+        except (OverflowError, ValueError):
+            return None
+
+    return read
+
+
+def _read_canonical(value: object) -> datetime | None:
+    found = _CANONICAL.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
+        return None
+    numbers = [int(each) for each in found.groups() if each is not None]
+    try:
+        year, month, day, hour, minute, second = (*numbers, 0, 0, 0)[:6]
+        return datetime(year, month, day, hour, minute, second, tzinfo=BEIJING)
+    except ValueError:
+        return None
+
+
+def _ms(when: datetime | None) -> int | None:
+    return None if when is None else (when - _START) // timedelta(milliseconds=1)

@@ -1,0 +1,67 @@
+"""Numbers in partners' units to ours and back: 分 to 元, hours to minutes, exactly.
+
+Form       `scale` is compiled once from ``times`` and ``places``; decimals are text, never floats
+Promises   nothing is rounded unless the declaration says how: a value that does not fit is not read
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from decimal import ROUND_DOWN, ROUND_HALF_UP, Context, Decimal, InvalidOperation
+
+__all__ = ["Written", "decimal_of", "scale"]
+
+Written = str | int | float
+_DECIMAL = re.compile(r"[+-]?[0-9]{1,30}(?:\.[0-9]{1,30})?")
+_ROUNDING = {"half-up": ROUND_HALF_UP, "down": ROUND_DOWN}
+# Wide enough for every product of two numbers taken, so that none is rounded unseen.
+_EXACTLY = Context(prec=130)
+MOST = Decimal(10) ** 30
+
+
+def decimal_of(value: object) -> Decimal | None:
+    """*value* as an exact number, None where it is none: blanks, exponents, NaN, true."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int):
+        return Decimal(value) if abs(value) < MOST else None
+    if isinstance(value, float):
+        # The shortest text that reads back the same: what the partner wrote.
+        number = Decimal(repr(value))
+        return number if number.is_finite() and abs(number) < MOST else None
+    if isinstance(value, str) and _DECIMAL.fullmatch(value):
+        return Decimal(value)
+    return None
+
+
+def scale(
+    times: str, places: int, rounding: str | None, write: str
+) -> Callable[[object], Written | None]:
+    """
+    Compile ``value * times`` with *places* decimals, written as ``integer``, ``text`` or ``number``.
+
+    The function returns None for what is no number, and for what does not fit in *places* unless
+    *rounding* (``half-up`` or ``down``) allows it.
+    """
+    factor, unit = Decimal(times), Decimal(1).scaleb(-places)
+    mode = _ROUNDING.get(rounding or "")
+
+    def scaled(value: object) -> Written | None:
+        number = decimal_of(value)
+        if number is None:
+            return None
+        exact = _EXACTLY.multiply(number, factor)
+        try:
+            fitted = exact.quantize(unit, rounding=mode or ROUND_DOWN, context=_EXACTLY)
+        except InvalidOperation:
+            return None
+        if mode is None and fitted != exact:
+            return None
+        if write == "integer":
+            return int(fitted)
+        if write == "number":
+            return float(fitted) if places else int(fitted)
+        return format(_EXACTLY.plus(fitted), "f")  # -0.00 becomes 0.00
+
+    return scaled

@@ -1,0 +1,1 @@
+"""Alembic's revisions of this service: a branch of their own."""

@@ -1,0 +1,1 @@
+"""The main job on generated cases: simulated partners and a hub as processes, watched and reckoned."""

@@ -1,0 +1,197 @@
+"""Is everything in place? One check a thing the hub needs; each says what to do when it is not."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+
+from sqlalchemy import text
+
+import catalog.lint
+import routes.lint
+from hub.broker import Broker, safe_url
+from hub.plan import Plan
+from schemas.declarations import InvalidDeclaration
+from schemas.errors import Facts, Fault, HubError, Misconfigured, Transient
+from services.supervision.calendar import read_calendars
+from shuniu.addresses import resolved
+from shuniu.clock import now
+from shuniu.instance import Instance, open_broker, open_store
+from shuniu.node import running_url
+from shuniu.plugins import make_connector
+from shuniu.service_list import FED, TAKEN
+from shuniu.site import read_site, texts_of
+
+__all__ = ["Check", "examine"]
+
+PACKAGES = (
+    "schemas",
+    "web",
+    "catalog",
+    "routes",
+    "hub",
+    "front_db",
+    "connectors",
+    "services",
+    "monitoring",
+    "simulators",
+    "shuniu",
+)
+ROOT = Path(__file__).resolve().parent.parent
+SKEW_S = 2.0
+CHECK_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """*fault* is None where all is well; *shown* says what was found."""
+
+    name: str
+    shown: str
+    fault: Fault | None = None
+    took_ms: int = 0
+
+
+async def examine(instance: Instance) -> list[Check]:
+    checks: list[Check] = []
+    for name, examine_one in (
+        ("packages", _packages),
+        ("home", _home),
+        ("declarations", _declarations),
+        ("broker", _broker),
+        ("database", _database),
+        ("clock", _clock),
+        ("calendar", _calendar),
+    ):
+        checks.append(await _timed(name, instance, examine_one))
+    checks += await _systems(instance)
+    return checks
+
+
+async def _timed(
+    name: str, instance: Instance, examine_one: Callable[[Instance], Awaitable[str]]
+) -> Check:
+    started = time.monotonic()
+    try:
+        async with asyncio.timeout(60):
+            shown, fault = await examine_one(instance), None
+    except InvalidDeclaration as error:
+        shown, fault = str(error.problems[0]), Fault(error.code, "", error.facts)
+    except HubError as error:
+        shown, fault = "", Fault(error.code, "", error.facts)
+    except TimeoutError:
+        shown, fault = "", Fault("doctor.too-slow", "", {"check": name})
+    return Check(name, shown, fault, round((time.monotonic() - started) * 1000))
+
+
+async def _packages(_: Instance) -> str:
+    for name in PACKAGES:
+        place = import_module(name).__file__
+        if not place or not Path(place).resolve().is_relative_to(ROOT):
+            raise Misconfigured("doctor.shadowed", "A foreign package hides ours", package=name)
+    return f"{len(PACKAGES)} packages"
+
+
+async def _home(instance: Instance) -> str:
+    home = instance.settings.home
+    try:
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        probe = home / ".doctor"
+        probe.write_text("", encoding="ascii")
+        probe.unlink()
+    except OSError as error:
+        raise Misconfigured(
+            "doctor.home", "The hub's folder cannot be written", folder=str(home)
+        ) from error
+    return str(home)
+
+
+async def _declarations(instance: Instance) -> str:
+    declarations = read_site(instance.settings.site)
+    severities = [str(each.severity) for each in catalog.lint.lint(declarations.catalogue)]
+    severities += [each.severity for each in routes.lint.lint(declarations, fed=FED, taken=TAKEN)]
+    if errors := severities.count("error"):
+        raise Misconfigured("doctor.lint", "Declarations have errors", errors=errors)
+    return f"{len(declarations.catalogue.resources)} resources, {len(declarations.routes)} routes"
+
+
+async def _broker(instance: Instance) -> str:
+    settings = instance.settings
+    if settings.amqp_url is None:
+        url = running_url(settings.home / "broker")
+        if url is None:
+            # Started for the check alone: also tells when RabbitMQ is not installed.
+            async with open_broker(settings, "doctor"):
+                return "private node"
+    else:
+        url = settings.amqp_url
+    async with Broker(url, name="doctor"):
+        return safe_url(url)
+
+
+async def _database(instance: Instance) -> str:
+    store = open_store(instance.settings)
+    try:
+        await store.write(lambda connection: connection.execute(text("SELECT 1")))
+        return store.shown_url
+    finally:
+        store.close()
+
+
+async def _clock(instance: Instance) -> str:
+    """The database server's clock against ours; with SQLite they are one."""
+    if instance.settings.database_url.startswith("sqlite"):
+        return now().isoformat(timespec="seconds")
+    store = open_store(instance.settings)
+    try:
+        theirs = await store.read(lambda c: c.scalar(text("SELECT clock_timestamp()")))
+    finally:
+        store.close()
+    if theirs is None:
+        raise Transient("store.down", "The database does not answer")
+    skew_s = abs((now() - theirs).total_seconds())
+    if skew_s > SKEW_S:
+        raise Misconfigured("doctor.clock", "Clocks differ", seconds=round(skew_s, 1))
+    return f"{skew_s:.2f} s"
+
+
+async def _calendar(instance: Instance) -> str:
+    calendar = read_calendars(texts_of(instance.settings.site, "calendars"))
+    year = now().year
+    if year not in calendar.years:
+        raise Misconfigured("calendar.year-missing", "No calendar for this year", year=year)
+    return ", ".join(map(str, sorted(calendar.years)))
+
+
+async def _systems(instance: Instance) -> list[Check]:
+    """Each profile: settings fit, and the system's own check passes."""
+    try:
+        plan = instance.plan()
+    except HubError:
+        return []
+    return list(
+        await asyncio.gather(*(_system(instance, plan, name) for name in plan.declarations.systems))
+    )
+
+
+async def _system(instance: Instance, plan: Plan, name: str) -> Check:
+    declared = plan.declarations.systems[name]
+    started = time.monotonic()
+    facts: Facts = {"system": name}
+    try:
+        settings = resolved(
+            declared.settings, instance.addresses, instance.secrets, instance.settings.site
+        )
+        async with asyncio.timeout(CHECK_S), make_connector(declared, settings) as connector:
+            await connector.check()
+        fault = None
+    except HubError as error:
+        fault = Fault(error.code, "", {**facts, **error.facts})
+    except TimeoutError:
+        fault = Fault("target.timeout", "", facts)
+    took_ms = round((time.monotonic() - started) * 1000)
+    return Check(f"system {name}", declared.connector, fault, took_ms)

@@ -1,0 +1,68 @@
+"""Secrets by name, outside the declarations: ``secret://<name>`` is resolved here.
+
+Form       the environment (``SHUNIU_SECRET_<NAME>``) or a file of mode 0600 under ``<home>/secrets``
+Careful    a secret that is not there is an error, except for the reference site's simulators, for
+           which `make_missing` draws one
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from schemas.errors import Misconfigured
+
+__all__ = ["SecretStore"]
+
+NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+DATA_KEY_BYTES = 16
+
+
+class SecretStore:
+    def __init__(self, folder: Path, environment: Mapping[str, str] = os.environ) -> None:
+        self._folder, self._environment = folder, environment
+
+    def get(self, name: str) -> str:
+        """Raises `Misconfigured` where there is none of this name."""
+        if not NAME.fullmatch(name):
+            raise Misconfigured("secret.name", "Not a name of a secret", name=name[:64])
+        variable = "SHUNIU_SECRET_" + name.upper().replace("-", "_")
+        if found := self._environment.get(variable):
+            return found
+        try:
+            return (self._folder / name).read_text(encoding="ascii").strip()
+        except FileNotFoundError as error:
+            raise Misconfigured(
+                "secret.missing", "A secret is not there", name=name, variable=variable
+            ) from error
+
+    def make_missing(self, names: Iterable[str]) -> None:
+        for name in names:
+            try:
+                self.get(name)
+            except Misconfigured as error:
+                if error.code != "secret.missing":
+                    raise
+                self._keep(name, secrets.token_urlsafe(24))
+
+    def data_key(self) -> bytes:
+        """The key that seals bodies at rest; drawn at the first start."""
+        try:
+            return bytes.fromhex(self.get("data-key"))
+        except Misconfigured:
+            self._keep("data-key", secrets.token_hex(DATA_KEY_BYTES))
+            return bytes.fromhex(self.get("data-key"))
+        except ValueError as error:
+            raise Misconfigured("secret.data-key", "The data key is not hexadecimal") from error
+
+    def _keep(self, name: str, value: str) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            handle = os.open(self._folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            return
+        with os.fdopen(handle, "w", encoding="ascii") as file:
+            file.write(value)

@@ -1,0 +1,51 @@
+"""Where this hub runs: read once from the environment, here and nowhere else.
+
+Form       SHUNIU_HOME folder of its own state; SHUNIU_SITE folder of declarations; SHUNIU_AMQP_URL
+           broker (unset: a private node under the home); SHUNIU_DATABASE_URL records (unset: SQLite
+           under the home); SHUNIU_HOST, SHUNIU_PORT where pages and the gateway listen;
+           SHUNIU_LANG zh or en; SHUNIU_LOG level
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from schemas.errors import Misconfigured
+
+__all__ = ["Settings"]
+
+REFERENCE = Path(__file__).resolve().parent.parent / "sites" / "reference"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """*amqp_url* and *port* may be None: a private node, any free port."""
+
+    home: Path
+    site: Path
+    amqp_url: str | None
+    database_url: str
+    host: str
+    port: int
+    lang: str
+    log_level: str
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str] = os.environ) -> Settings:
+        home = Path(environment.get("SHUNIU_HOME") or ".shuniu").resolve()
+        port = environment.get("SHUNIU_PORT", "8080")
+        if not port.isdigit():
+            raise Misconfigured("settings.port", "SHUNIU_PORT is not a number", found=port[:16])
+        return cls(
+            home=home,
+            site=Path(environment.get("SHUNIU_SITE") or REFERENCE).resolve(),
+            amqp_url=environment.get("SHUNIU_AMQP_URL") or None,
+            database_url=environment.get("SHUNIU_DATABASE_URL") or f"sqlite:///{home / 'hub.db'}",
+            host=environment.get("SHUNIU_HOST") or "127.0.0.1",
+            port=int(port),
+            lang="en" if environment.get("SHUNIU_LANG", "zh").startswith("en") else "zh",
+            log_level=environment.get("SHUNIU_LOG", "WARNING").upper(),
+        )

@@ -1,0 +1,40 @@
+"""Reads a site folder: the catalogue and the declarations of systems, intakes, routes and tables.
+
+Not here   what the texts mean: `catalog.read`, `routes.site`; what is wrong across them:
+           `catalog.lint`, `routes.lint`
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from catalog.model import Catalogue
+from catalog.read import read_catalogue
+from routes.site import Declarations, read_declarations
+from schemas.errors import Misconfigured
+
+__all__ = ["read_site", "texts_of"]
+
+CATALOGUE = ("elements", "codes", "resources")
+DECLARATIONS = ("systems", "tables", "intakes", "routes")
+
+
+def texts_of(site: Path, folder: str) -> dict[str, str]:
+    """The YAML texts of one folder, by their path below the site, in order."""
+    return {
+        str(path.relative_to(site)): path.read_text(encoding="utf-8")
+        for path in sorted((site / folder).glob("*.yaml"))
+    }
+
+
+def read_site(site: Path) -> Declarations:
+    """Raises `InvalidDeclaration` naming every problem with its file and line."""
+    if not site.is_dir():
+        raise Misconfigured("site.missing", "No such folder of declarations", folder=str(site))
+    catalogue: Catalogue = read_catalogue(_texts(site, CATALOGUE))
+    return read_declarations(_texts(site, DECLARATIONS), catalogue)
+
+
+def _texts(site: Path, folders: tuple[str, ...]) -> Mapping[str, str]:
+    return {path: text for folder in folders for path, text in texts_of(site, folder).items()}

@@ -1,0 +1,88 @@
+"""The session's private MariaDB, tuned for tests: nothing is synchronised to the disk."""
+
+from __future__ import annotations
+
+import secrets
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pymysql
+
+from shuniu.node_identity import free_port
+from tests.servers.keeper import Facts
+from tests.servers.unprivileged import owned_folder, unprivileged
+
+__all__ = ["serving"]
+
+_READY_S = 60.0
+_QUICK = (
+    "--bind-address=127.0.0.1",
+    "--skip-name-resolve",
+    "--skip-log-bin",
+    "--innodb-flush-log-at-trx-commit=0",
+    "--innodb-flush-method=nosync",
+    "--innodb-buffer-pool-size=64M",
+    "--innodb-log-file-size=32M",
+    "--skip-innodb-doublewrite",
+    "--performance-schema=OFF",
+    "--character-set-server=utf8mb4",
+    "--max-connections=200",
+)
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[Facts]:
+    """The facts are the address of an administrator's connection, without a database."""
+    server_program = Path("/usr/sbin/mariadbd")
+    assert server_program.exists(), "MariaDB is not installed: apt-get install -y mariadb-server"
+    owner = unprivileged("mysql")
+    place = owned_folder(folder / "db", owner)
+    password = secrets.token_urlsafe(12)
+    subprocess.run(
+        [
+            *("/usr/bin/mariadb-install-db", "--no-defaults", f"--datadir={place / 'data'}"),
+            *("--skip-test-db", "--auth-root-authentication-method=normal", "--skip-name-resolve"),
+        ],
+        check=True,
+        cwd="/",
+        **owner,
+    )
+    first = folder / "first.sql"
+    first.write_text(
+        f"CREATE USER shuniu@'127.0.0.1' IDENTIFIED BY '{password}';\n"
+        "GRANT ALL ON *.* TO shuniu@'127.0.0.1' WITH GRANT OPTION;\n",
+        encoding="ascii",
+    )
+    port = free_port()
+    server = subprocess.Popen(
+        [
+            *(server_program, "--no-defaults", f"--datadir={place / 'data'}", f"--port={port}"),
+            *(f"--socket={place / 'socket'}", f"--pid-file={place / 'pid'}"),
+            *(f"--init-file={first}", *_QUICK),
+        ],
+        cwd="/",
+        **owner,
+    )
+    try:
+        _ready(server, password, port)
+        first.unlink()
+        yield {"host": "127.0.0.1", "port": str(port), "user": "shuniu", "password": password}
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+def _ready(server: subprocess.Popen[bytes], password: str, port: int) -> None:
+    deadline = time.monotonic() + _READY_S
+    while True:
+        try:
+            pymysql.connect(host="127.0.0.1", port=port, user="shuniu", password=password).close()
+        except pymysql.err.OperationalError:
+            assert server.poll() is None, "MariaDB ended while starting"
+            assert time.monotonic() < deadline, "MariaDB was not ready in time"
+            time.sleep(0.05)
+        else:
+            return

@@ -1,0 +1,82 @@
+"""The session's private PostgreSQL, tuned for tests: nothing is synchronised to the disk."""
+
+from __future__ import annotations
+
+import secrets
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+
+from shuniu.node_identity import free_port
+from tests.servers.keeper import Facts
+from tests.servers.unprivileged import owned_folder, unprivileged
+
+__all__ = ["serving"]
+
+_READY_S = 60.0
+_QUICK = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "shared_buffers": "64MB",
+    "max_connections": "200",
+    "autovacuum": "off",
+    "unix_socket_directories": "",
+    "listen_addresses": "127.0.0.1",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+}
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[Facts]:
+    """The facts are the address of an administrator's connection, without a database."""
+    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+    assert programs, "PostgreSQL is not installed: apt-get install -y postgresql"
+    owner = unprivileged("postgres")
+    place = owned_folder(folder / "pg", owner)
+    password = secrets.token_urlsafe(12)
+    key = place / "password"
+    key.write_text(password, encoding="ascii")
+    key.chmod(0o644)
+    data = str(place / "data")
+    initdb = [str(programs[-1] / "initdb"), "-D", data, "-U", "shuniu", f"--pwfile={key}"]
+    subprocess.run(
+        [*initdb, "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"],
+        check=True,
+        cwd="/",
+        **owner,
+    )
+    key.unlink()
+    port = free_port()
+    settings = [f"--{name}={value}" for name, value in (_QUICK | {"port": str(port)}).items()]
+    server = subprocess.Popen(
+        [programs[-1] / "postgres", "-D", place / "data", *settings], cwd="/", **owner
+    )
+    try:
+        _ready(server, password, port)
+        yield {"host": "127.0.0.1", "port": str(port), "user": "shuniu", "password": password}
+    finally:
+        # SIGINT is PostgreSQL's "fast": sessions are ended, not waited for.
+        server.send_signal(signal.SIGINT)
+        server.wait(30)
+
+
+def _ready(server: subprocess.Popen[bytes], password: str, port: int) -> None:
+    deadline = time.monotonic() + _READY_S
+    while True:
+        try:
+            psycopg.connect(
+                host="127.0.0.1", port=port, user="shuniu", password=password, dbname="postgres"
+            ).close()
+        except psycopg.OperationalError:
+            assert server.poll() is None, "PostgreSQL ended while starting"
+            assert time.monotonic() < deadline, "PostgreSQL was not ready in time"
+            time.sleep(0.05)
+        else:
+            return

@@ -1,0 +1,116 @@
+"""What stands around every page."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from tests.web.pages import serving
+from web.guard import CSRF_COOKIE, CSRF_FIELD
+from web.shell import Shell, form_of
+
+
+async def _page(request: Request) -> Response:
+    return HTMLResponse(request.scope["state"]["csrf"])
+
+
+async def _taken(request: Request) -> Response:
+    return JSONResponse({"form": form_of(request), "body": (await request.body()).decode()})
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[httpx.AsyncClient]:
+    shell = Shell()
+    app = Starlette(
+        routes=[
+            Route("/", _page),
+            Route("/act", _taken, methods=["POST"]),
+            Route("/in/partner/x", _taken, methods=["POST"]),
+            *shell.routes(),
+        ],
+        middleware=shell.middleware(),
+        exception_handlers=shell.exception_handlers(),
+    )
+    async with serving(app) as (url, _), httpx.AsyncClient(base_url=url) as made:
+        yield made
+
+
+async def test_every_answer_forbids_other_origins(client: httpx.AsyncClient) -> None:
+    """Pages, and answers to what does not exist, alike."""
+    for path in ("/", "/nowhere"):
+        headers = (await client.get(path)).headers
+
+        assert "default-src 'self'" in headers["content-security-policy"]
+        assert "frame-ancestors 'none'" in headers["content-security-policy"]
+        assert "nosniff" == headers["x-content-type-options"]
+        assert "no-store" == headers["cache-control"]
+
+
+async def test_a_post_with_the_page_s_token_passes(client: httpx.AsyncClient) -> None:
+    """And its fields are read once, for the page to use."""
+    token = (await client.get("/")).text
+
+    answer = await client.post("/act", data={CSRF_FIELD: token, "id": ["a", "b"], "reason": ""})
+
+    assert ["a", "b"] == answer.json()["form"]["id"]
+    assert [""] == answer.json()["form"]["reason"]
+    assert "id=a&id=b" in answer.json()["body"]
+
+
+@pytest.mark.parametrize(
+    ("headers", "token"),
+    [
+        ({}, "guess"),
+        ({"origin": "https://evil.example"}, ""),
+        ({"origin": "null"}, ""),
+        ({"sec-fetch-site": "cross-site"}, ""),
+        ({"sec-fetch-site": "same-site"}, ""),
+    ],
+)
+async def test_a_post_from_elsewhere_reaches_nobody(
+    client: httpx.AsyncClient, headers: dict[str, str], token: str
+) -> None:
+    """Without our token, or from another site even with it."""
+    right = (await client.get("/")).text
+
+    answer = await client.post("/act", data={CSRF_FIELD: token or right}, headers=headers)
+
+    assert 403 == answer.status_code
+
+
+async def test_a_first_post_without_any_cookie_is_refused(client: httpx.AsyncClient) -> None:
+    """The token of a cookie that was not sent proves nothing, the empty one least of all."""
+    assert 403 == (await client.post("/act", data={CSRF_FIELD: ""})).status_code
+
+
+async def test_the_cookie_is_not_for_scripts_nor_other_sites(client: httpx.AsyncClient) -> None:
+    """It is set with a page, and only when there is none yet."""
+    first, second = await client.get("/"), await client.get("/")
+
+    cookie = first.headers["set-cookie"]
+    assert cookie.startswith(f"{CSRF_COOKIE}=")
+    assert "HttpOnly" in cookie
+    assert "SameSite=Strict" in cookie
+    assert "set-cookie" not in second.headers
+
+
+async def test_a_form_too_large_is_not_read_to_its_end(client: httpx.AsyncClient) -> None:
+    """64 KB are the most a console's form may have."""
+    token = (await client.get("/")).text
+
+    answer = await client.post("/act", data={CSRF_FIELD: token, "x": "a" * 70_000})
+
+    assert 413 == answer.status_code
+
+
+async def test_doors_for_machines_are_left_alone(client: httpx.AsyncClient) -> None:
+    """Partners sign their requests; they have no cookies, and send JSON of any size."""
+    answer = await client.post("/in/partner/x", content=b'{"a": 1}')
+
+    assert '{"a": 1}' == answer.json()["body"]
