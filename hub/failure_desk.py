@@ -42,6 +42,7 @@ class Group:
     stage: str
     route: str
     system: str
+    source: str
     resource: str
     code: str
     faults: Sequence[Mapping[str, Any]]
@@ -210,7 +211,7 @@ def _groups(connection: Connection, state: str) -> list[Group]:
             last_at=row.last_at,
             **{
                 name: getattr(samples[row.sample], name)
-                for name in ("stage", "route", "system", "resource", "code", "faults")
+                for name in ("stage", "route", "system", "source", "resource", "code", "faults")
             },
         )
         for row in rows

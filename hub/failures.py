@@ -108,7 +108,7 @@ class FailureWriter:
             stage, route = _place(_text(headers, "x-first-death-queue"))
             code = "broker.delivery-limit"
             told = [{"code": code, "at": "", "facts": {}}]
-        kind = _text(headers, f"{CE}type")
+        kind, source = _text(headers, f"{CE}type"), _text(headers, f"{CE}source")
         message_id = _text(headers, f"{CE}id") or new_id(at)
         return {
             "id": new_id(at),
@@ -117,12 +117,12 @@ class FailureWriter:
             "stage": stage,
             "route": route,
             "system": _text(headers, "x-system"),
-            "source": _text(headers, f"{CE}source"),
+            "source": source,
             "resource": kind if stage == "intake" else kind.partition(".")[0],
             "subject": _text(headers, f"{CE}subject"),
             "code": code,
             "faults": told,
-            "fingerprint": fingerprint(stage, route, told, code),
+            "fingerprint": fingerprint(stage, route or source, told, code),
             "attempts": _number(headers, "x-attempts"),
             "first_at": at,
             "last_at": at,

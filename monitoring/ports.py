@@ -132,12 +132,14 @@ class Payload:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailureGroup:
-    """Failures (失败件) of one cause: the same place, code and fields, waiting for a person."""
+    """Failures (失败件) of one cause: the same place, code and fields, waiting for a person.
+    *source* is the sender; at intake it is the place."""
 
     fingerprint: str
     stage: str  # intake, route, service
     route: str
     system: str
+    source: str
     resource: str
     code: str
     faults: tuple[Fault, ...]

@@ -107,6 +107,7 @@ class ConsoleFailures:
                 stage=group.stage,
                 route=group.route,
                 system=group.system,
+                source=group.source,
                 resource=group.resource,
                 code=group.code,
                 faults=_faults(group.faults),

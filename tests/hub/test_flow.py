@@ -65,6 +65,13 @@ async def test_a_bad_record_is_rejected_with_every_fault(running: Running) -> No
     assert {"/bh", "/hj"} == {fault["at"] for fault in rejected["faults"]}
     (failure,) = await eventually(running.failed, bool, "the failure")
     assert ("intake", 1) == (failure["stage"], failure["attempts"])
+    (group,) = await a_desk(running).groups()
+    assert ("intake", "sender", "step", 1) == (
+        group.stage,
+        group.source,
+        group.resource,
+        group.count,
+    )
     assert [{"no": "A2", "step": "受理"}] == running.left.payloads
 
 

@@ -50,6 +50,14 @@ async def test_the_front_page_is_whole_without_a_script(client: httpx.AsyncClien
     assert "签名、应用标识或时间戳不正确" in text
 
 
+async def test_a_failure_at_intake_is_named_by_its_sender(client: httpx.AsyncClient) -> None:
+    """There, no system was reached yet: the sender is the place."""
+    text = (await client.get("/panels/failures")).text
+
+    assert "接入 · " in text
+    assert "数字市场监管综合业务平台" in text
+
+
 async def test_a_broken_panel_leaves_the_page_standing() -> None:
     """One service's bug is that service's."""
     async with (
