@@ -2,36 +2,23 @@
 
 Promises   `Publisher.publish` returns when the broker has confirmed *and* routed the message;
            nothing is acknowledged here but by the caller, after what it led to is safe
-Careful    the AMQP ``message_id`` is random per publish: the client library pairs returned messages
-           by it, and two alike in flight would swap their results; a connection lost while waiting
-           for a confirm shows as CancelledError, which is told apart from our own cancelling
+Careful    publishing and consuming have a connection each: the broker that holds back a publisher
+           reads nothing from its connection, and acknowledgements would wait with it
 Units      time-outs in seconds
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, Literal, Protocol, Self
 
-import aio_pika
 import structlog
-from aio_pika.abc import (
-    AbstractChannel,
-    AbstractIncomingMessage,
-    AbstractRobustConnection,
-)
-from aio_pika.exceptions import (
-    AMQPError,
-    ChannelInvalidStateError,
-    DeliveryError,
-    PublishError,
-)
 
-from schemas.errors import Misconfigured, Transient
+from hub.amqp import Channel, Connection, connect
+from schemas.errors import HubError, Misconfigured, Transient
 
 __all__ = [
     "Broker",
@@ -46,10 +33,23 @@ __all__ = [
 
 CONFIRM_S = 30.0
 CLOSE_S = 5.0
-HEARTBEAT_S = 10
+Purpose = Literal["publish", "consume"]
 log = structlog.get_logger("hub.broker")
 
-Incoming = AbstractIncomingMessage
+
+class Incoming(Protocol):
+    """A delivery that waits for its acknowledgement; the libraries' and ours alike."""
+
+    @property
+    def body(self) -> bytes: ...
+    @property
+    def headers(self) -> Mapping[str, Any]: ...
+    @property
+    def exchange(self) -> str | None: ...
+    @property
+    def channel(self) -> Any: ...
+    async def ack(self, *, multiple: bool = False) -> None: ...
+    async def nack(self, *, requeue: bool = True) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,55 +71,44 @@ def safe_url(url: str) -> str:
 
 
 class Broker:
-    """One connection, which mends itself; give each purpose its own channel through it."""
+    """A line to publish on and one to consume from. One that breaks fails all that is on it, and is
+    opened anew by whoever asks next."""
 
     def __init__(self, url: str, *, name: str) -> None:
         self._url, self._name = url, name
-        self._connection: AbstractRobustConnection | None = None
+        self._open = False
+        self._lines: dict[Purpose, Connection] = {}
+        self._opening = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
-        try:
-            self._connection = await aio_pika.connect_robust(
-                self._url,
-                heartbeat=HEARTBEAT_S,
-                timeout=10,
-                reconnect_interval=1,
-                client_properties={"connection_name": self._name},
-            )
-        except (OSError, AMQPError, TimeoutError) as error:
-            raise Transient(
-                "broker.down", "RabbitMQ does not answer", url=safe_url(self._url)
-            ) from error
+        """Raises `Transient` where no broker answers, `Misconfigured` where it denies us."""
+        self._open = True
+        await self._line("publish")
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        connection, self._connection = self._connection, None
-        if connection:
-            try:
-                async with asyncio.timeout(CLOSE_S):
-                    await connection.close()
-            except TimeoutError:
-                log.warning("connection.closing_failed", error="TimeoutError")
+        self._open = False
+        lines, self._lines = self._lines, {}
+        for line in lines.values():
+            await line.close(CLOSE_S)
 
     @property
     def connected(self) -> bool:
-        return bool(self._connection and self._connection.connected.is_set())
+        return bool(self._lines) and not any(line.is_closed for line in self._lines.values())
 
-    async def channel(self, *, prefetch: int = 0) -> AbstractChannel:
-        if self._connection is None:
-            raise Misconfigured("broker.closed", "The broker connection is not open")
+    @property
+    def blocked(self) -> bool:
+        """The broker takes nothing now: an alarm of its disk or memory."""
+        return any(line.is_blocked for line in self._lines.values())
+
+    async def channel(self, purpose: Purpose = "publish") -> Channel:
+        line = await self._line(purpose)
         try:
             async with asyncio.timeout(CONFIRM_S):
-                await self._connection.connected.wait()
-                channel = await self._connection.channel(
-                    publisher_confirms=True, on_return_raises=True
-                )
-                if prefetch:
-                    await channel.set_qos(prefetch_count=prefetch)
-        # The library says RuntimeError where the connection broke between the two steps.
-        except (RuntimeError, TimeoutError, OSError, AMQPError) as error:
-            raise Transient("broker.lost", "The broker connection broke") from error
-        return channel
+                return await line.channel()
+        except TimeoutError as error:
+            line.abort()
+            raise Transient("broker.lost", "The broker is silent") from error
 
     @asynccontextmanager
     async def publisher(self) -> AsyncIterator[Publisher]:
@@ -130,23 +119,30 @@ class Broker:
             await publisher.close()
 
     @asynccontextmanager
-    async def consumer(self, queue: str, *, prefetch: int) -> AsyncIterator[Consumer]:
-        """Consume *queue* on a channel of its own. On leaving, the consumer is cancelled first and
-        what it had not acknowledged goes back to the queue."""
-        channel = await self.channel(prefetch=prefetch)
+    async def consumer(
+        self, queue: str, *, prefetch: int, arguments: Mapping[str, Any] | None = None
+    ) -> AsyncIterator[Consumer]:
+        """Consume *queue* on a channel of its own. On leaving, what was not acknowledged goes back
+        to the queue."""
+        channel = await self.channel("consume")
         try:
-            declared = await channel.get_queue(queue)
-            waiting: asyncio.Queue[Incoming] = asyncio.Queue()
-            tag = await declared.consume(waiting.put, timeout=CONFIRM_S)
-            try:
-                yield Consumer(waiting)
-            finally:
-                if not channel.is_closed:
-                    await declared.cancel(tag, timeout=CLOSE_S)
-        except ChannelInvalidStateError as error:
-            raise Transient("broker.lost", "The broker connection broke") from error
+            async with asyncio.timeout(CONFIRM_S):
+                await channel.consume(queue, prefetch=prefetch, arguments=arguments)
+            yield Consumer(channel)
         finally:
             await _close(channel)
+
+    async def _line(self, purpose: Purpose) -> Connection:
+        async with self._opening:
+            if not self._open:
+                raise Misconfigured("broker.closed", "The broker connection is not open")
+            line = self._lines.get(purpose)
+            if line is None or line.is_closed:
+                if line is not None:
+                    log.warning("connection.again", purpose=purpose, url=safe_url(self._url))
+                line = await connect(self._url, name=f"{self._name} {purpose}")
+                self._lines[purpose] = line
+            return line
 
 
 class Publisher:
@@ -155,77 +151,71 @@ class Publisher:
 
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
-        self._channel: AbstractChannel | None = None
-        self._exchanges: dict[str, aio_pika.abc.AbstractExchange] = {}
+        self._channel: Channel | None = None
         self._opening = asyncio.Lock()
 
     async def close(self) -> None:
         if self._channel:
             await _close(self._channel)
 
+    @property
+    def blocked(self) -> bool:
+        return self._broker.blocked
+
     async def publish(self, outgoing: Outgoing) -> None:
         """Raises `Transient` when it is not known to have arrived: the caller repeats or waits."""
-        message = aio_pika.Message(
-            outgoing.body,
-            headers=dict(outgoing.headers),
-            content_type=outgoing.content_type,
-            delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
-            message_id=os.urandom(12).hex(),
-        )
-        try:
-            exchange = await self._exchange(outgoing.exchange)
-            await exchange.publish(message, outgoing.key, mandatory=True, timeout=CONFIRM_S)
-        except asyncio.CancelledError as error:
-            if (task := asyncio.current_task()) and task.cancelling():
-                raise
-            raise Transient("broker.lost", "The broker connection broke") from error
-        except PublishError as error:
-            raise Transient(
-                "broker.unroutable",
-                "No queue takes this message",
-                exchange=outgoing.exchange,
-                key=outgoing.key,
-            ) from error
-        except DeliveryError as error:
-            raise Transient("broker.refused", "The broker refused a message") from error
-        except (TimeoutError, OSError, AMQPError, ChannelInvalidStateError) as error:
-            raise Transient("broker.lost", "The broker connection broke") from error
+        await self.publish_all((outgoing,))
 
     async def publish_all(self, outgoing: Iterable[Outgoing]) -> None:
         """All in flight together; returns when every one is confirmed."""
-        results = await asyncio.gather(*map(self.publish, outgoing), return_exceptions=True)
-        for result in results:
-            if isinstance(result, BaseException):
-                raise result
+        batch = outgoing if isinstance(outgoing, tuple | list) else tuple(outgoing)
+        if not batch:
+            return
+        try:
+            async with asyncio.timeout(CONFIRM_S):
+                await (await self.sent(batch))
+        except TimeoutError as error:
+            raise self._unconfirmed() from error
 
-    async def _exchange(self, name: str) -> aio_pika.abc.AbstractExchange:
+    async def confirmed(self, done: asyncio.Future[None]) -> None:
+        """Wait for what `sent` gave; as long as the broker takes nothing, it has time."""
+        while not done.done():
+            await asyncio.wait((done,), timeout=CONFIRM_S)
+            if not done.done() and not self.blocked:
+                raise self._unconfirmed()
+        done.result()
+
+    def _unconfirmed(self) -> Transient:
+        code = "broker.refused" if self.blocked else "broker.lost"
+        return Transient(code, "The broker does not confirm")
+
+    async def sent(self, batch: Sequence[Outgoing]) -> asyncio.Future[None]:
+        """Write *batch* behind all that was written before; the future is done when every one of
+        it is confirmed, or fails with `Transient`. Waits while the broker takes no more."""
+        return await (await self._ready()).publish(batch)
+
+    async def _ready(self) -> Channel:
+        if self._channel is not None and not self._channel.is_closed:
+            return self._channel
         async with self._opening:
             if self._channel is None or self._channel.is_closed:
-                self._channel, self._exchanges = await self._broker.channel(), {}
-            if not name:
-                return self._channel.default_exchange
-            if name not in self._exchanges:
-                found = await self._channel.get_exchange(name, ensure=False)
-                self._exchanges[name] = found
-            return self._exchanges[name]
+                self._channel = await self._broker.channel()
+            return self._channel
 
 
 class Consumer:
     """Deliveries of one queue, singly or as whatever has arrived by now."""
 
-    def __init__(self, waiting: asyncio.Queue[Incoming]) -> None:
-        self._waiting = waiting
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
 
     async def one(self) -> Incoming:
-        return await self._waiting.get()
+        return (await self._channel.arrived(1))[0]
 
-    async def batch(self, most: int) -> list[Incoming]:
+    async def batch(self, most: int) -> Sequence[Incoming]:
         """Wait for one, then take what is there, in order, up to *most*. No timer: under low load
         a batch is one message, under high load batches grow by themselves."""
-        taken = [await self._waiting.get()]
-        while len(taken) < most and not self._waiting.empty():
-            taken.append(self._waiting.get_nowait())
-        return taken
+        return await self._channel.arrived(most)
 
 
 async def acknowledge(messages: Sequence[Incoming], *, in_order: bool = False) -> None:
@@ -239,7 +229,7 @@ async def acknowledge(messages: Sequence[Incoming], *, in_order: bool = False) -
     for message in lasts.values() if in_order else messages:
         try:
             await message.ack(multiple=in_order)
-        except (ChannelInvalidStateError, AMQPError, OSError) as error:
+        except (HubError, OSError, RuntimeError) as error:
             log.warning("ack.lost", error=type(error).__name__)
 
 
@@ -248,13 +238,13 @@ async def hand_back(messages: Sequence[Incoming]) -> None:
     for message in messages:
         try:
             await message.nack(requeue=True)
-        except (ChannelInvalidStateError, AMQPError, OSError) as error:
+        except (HubError, OSError, RuntimeError) as error:
             log.warning("ack.lost", error=type(error).__name__)
 
 
-async def _close(channel: AbstractChannel) -> None:
+async def _close(channel: Channel) -> None:
     try:
         async with asyncio.timeout(CLOSE_S):
             await channel.close()
-    except (AMQPError, OSError, TimeoutError, ChannelInvalidStateError) as error:
+    except (HubError, TimeoutError) as error:
         log.debug("channel.closing_failed", error=type(error).__name__)

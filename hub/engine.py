@@ -136,11 +136,22 @@ async def _keep_running(name: str, work: Callable[[], Awaitable[None]]) -> None:
         started = loop.time()
         try:
             await work()
-        except HubError as error:
-            log.warning("role.failed", role=name, code=error.code, again_s=wait_s)
-        except Exception as error:
-            log.exception("role.broke", role=name, error=type(error).__name__, again_s=wait_s)
+        except Exception as raised:
+            match _cause(raised):
+                case HubError(code=code):
+                    log.warning("role.failed", role=name, code=code, again_s=wait_s)
+                case error:
+                    kind = type(error).__name__
+                    log.exception("role.broke", role=name, error=kind, again_s=wait_s)
         if loop.time() - started > STEADY_S:
             wait_s = AGAIN_FIRST_S
         await asyncio.sleep(wait_s)
         wait_s = min(wait_s * 2, AGAIN_LAST_S)
+
+
+def _cause(raised: Exception) -> Exception:
+    """Of what several tasks of a role raised: a bug before a trouble, else the first."""
+    if not isinstance(raised, ExceptionGroup):
+        return raised
+    causes = [_cause(each) for each in raised.exceptions]
+    return next((each for each in causes if not isinstance(each, HubError)), causes[0])

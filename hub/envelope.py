@@ -7,7 +7,7 @@ Careful    what comes from the broker is not trusted: a header of the wrong type
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -33,11 +33,12 @@ __all__ = [
     "Taken",
     "decode_body",
     "decode_message",
-    "decode_receipt",
+    "decode_receipts",
     "decode_taken",
     "encode_body",
     "encode_message",
     "encode_receipt",
+    "encode_receipts",
     "encode_taken",
 ]
 
@@ -159,19 +160,27 @@ def decode_message(headers: Mapping[str, Any], content: bytes) -> Message:
 
 
 def encode_receipt(receipt: Receipt) -> bytes:
-    return orjson.dumps(receipt)
+    return encode_receipts((receipt,))
 
 
-def decode_receipt(content: bytes) -> Receipt:
-    told = decode_body(content)
+def encode_receipts(receipts: Sequence[Receipt]) -> bytes:
+    return orjson.dumps(receipts)
+
+
+def decode_receipts(content: bytes) -> list[Receipt]:
+    """Raises `Rejected` where *content* holds anything but receipts."""
     try:
-        told["event"] = Event(told["event"])
-        told["at"] = datetime.fromisoformat(told["at"])
-        for name in ("faults", "doubts"):
-            told[name] = tuple(Fault(**each) for each in told[name])
-        return Receipt(**told)
+        return [_receipt(told) for told in orjson.loads(content)]
     except (KeyError, TypeError, ValueError) as error:
         raise Rejected("envelope.receipt", "Not a receipt") from error
+
+
+def _receipt(told: dict[str, Any]) -> Receipt:
+    told["event"] = Event(told["event"])
+    told["at"] = datetime.fromisoformat(told["at"])
+    for name in ("faults", "doubts"):
+        told[name] = tuple(Fault(**each) for each in told[name])
+    return Receipt(**told)
 
 
 def _text(headers: Mapping[str, Any], name: str) -> str:

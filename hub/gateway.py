@@ -86,7 +86,8 @@ class Gateway:
 
     async def receipt(self, request: Request) -> Response:
         """What became of a record: ``GET /api/receipts/<id>``."""
-        told = await self.store.read(lambda c: outcome(c, request.path_params["id"]))
+        asked, now = request.path_params["id"], self.clock()
+        told = await self.store.read(lambda c: outcome(c, asked, now))
         return JSONResponse(told.shown(), 404 if told.unknown else 200)
 
     async def _publish(
@@ -103,7 +104,9 @@ class Gateway:
             )
             for record in records
         ]
-        await self.publisher.publish_all(map(taken_in, taken))
+        if self.publisher.blocked:
+            raise Transient("broker.refused", "The broker takes nothing now")
+        await self.publisher.publish_all([taken_in(each) for each in taken])
         return [each.id for each in taken]
 
     async def _refuse(
@@ -143,7 +146,10 @@ class Gateway:
         try:
             async with asyncio.timeout(wait_s):
                 while True:
-                    told = [await self.store.read(partial(outcome, asked=each)) for each in ids]
+                    told = [
+                        await self.store.read(partial(outcome, asked=each, now=self.clock()))
+                        for each in ids
+                    ]
                     if all(each.final for each in told):
                         break
                     await asyncio.sleep(POLL_S)

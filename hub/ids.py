@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-from datetime import datetime
-from uuid import UUID
+import re
+from datetime import UTC, datetime, timedelta
 
 from schemas.message import MessageId
 
-__all__ = ["child_span", "derived_id", "new_id", "new_trace", "trace_id"]
+__all__ = ["child_span", "derived_id", "issued_lately", "new_id", "new_trace", "trace_id"]
+
+_UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
 
 def new_id(at: datetime) -> MessageId:
@@ -23,14 +25,23 @@ def new_id(at: datetime) -> MessageId:
 def derived_id(parent: str, *parts: str) -> MessageId:
     """The same id for the same *parent* and *parts*, with the parent's time."""
     told = hashlib.sha256("\x00".join((parent, *parts)).encode()).digest()
-    return _uuid7(UUID(parent).int >> 80, told[:10])
+    return _uuid7(int(parent[:8] + parent[9:13], 16), told[:10])
+
+
+def issued_lately(text: str, now: datetime) -> bool:
+    """Whether *text* may be an id given out within the last day."""
+    if not _UUID7.fullmatch(text):
+        return False
+    at = datetime.fromtimestamp(int(text[:8] + text[9:13], 16) / 1000, UTC)
+    return now - timedelta(days=1) < at < now + timedelta(minutes=1)
 
 
 def _uuid7(milliseconds: int, noise: bytes) -> MessageId:
     value = (milliseconds & (1 << 48) - 1) << 80 | int.from_bytes(noise, "big")
     value = value & ~(0xF << 76) | 0x7 << 76
     value = value & ~(0x3 << 62) | 0x2 << 62
-    return MessageId(str(UUID(int=value)))
+    told = f"{value:032x}"
+    return MessageId(f"{told[:8]}-{told[8:12]}-{told[12:16]}-{told[16:20]}-{told[20:]}")
 
 
 def new_trace() -> str:

@@ -1,6 +1,6 @@
 """The ledger (流水): an append-only row for everything that happened to every message.
 
-The broker copies each record, message and receipt to the ledger's queue (wire tap); the hot path
+The broker copies each message and receipt to the ledger's queue (wire tap); the hot path
 pays nothing. Here they become rows, in batches, each acknowledged after its commit.
 
 Promises   a row is kept once, by its key, however often its message is delivered
@@ -18,12 +18,12 @@ from sqlalchemy import Connection, tuple_, update
 
 from hub.broker import Broker, Incoming, Outgoing, Publisher, acknowledge
 from hub.crypto import Seal
-from hub.envelope import decode_message, decode_receipt, decode_taken, encode_body
+from hub.envelope import decode_message, decode_receipts, encode_body
 from hub.failures import parked
 from hub.ids import trace_id
 from hub.store import Store, insert_once
 from hub.store.tables import failures, ledger, payloads
-from hub.topology import INTAKE, LEDGER, STREAMS
+from hub.topology import LEDGER, STREAMS
 from schemas.errors import Rejected, Transient
 from schemas.receipt import Event, Receipt
 
@@ -72,9 +72,8 @@ class LedgerWriter:
                 self._read(incoming, rows, bodies)
             except Rejected as error:
                 log.warning("ledger.unreadable", exchange=incoming.exchange, code=error.code)
-                if incoming.exchange != INTAKE:  # the pipeline parks those itself
-                    at = self._clock()
-                    unreadable.append(parked(incoming, error, stage="ledger", at=at, attempts=1))
+                at = self._clock()
+                unreadable.append(parked(incoming, error, stage="ledger", at=at, attempts=1))
         wait = 0.5
         while True:
             try:
@@ -91,24 +90,7 @@ class LedgerWriter:
     def _read(
         self, incoming: Incoming, rows: list[dict[str, Any]], bodies: list[dict[str, Any]]
     ) -> None:
-        if incoming.exchange == INTAKE:
-            taken = decode_taken(incoming.headers, incoming.body)
-            rows.append(
-                _row(
-                    Receipt(
-                        key=f"{taken.id}.{Event.RECORD_RECEIVED}",
-                        event=Event.RECORD_RECEIVED,
-                        at=taken.received_at,
-                        message_id=taken.id,
-                        record_id=taken.id,
-                        source=taken.system,
-                        resource=taken.record.kind,
-                        operation=taken.canonical or "",
-                        trace=trace_id(taken.traceparent),
-                    )
-                )
-            )
-        elif incoming.exchange == STREAMS:
+        if incoming.exchange == STREAMS:
             message = decode_message(incoming.headers, incoming.body)
             at = self._clock()
             rows.append(
@@ -131,7 +113,7 @@ class LedgerWriter:
             sealed = self._seal.seal(encode_body(message.body))
             bodies.append({"message_id": message.id, "at": at, "sealed": sealed})
         else:
-            rows.append(_row(decode_receipt(incoming.body)))
+            rows += map(_row, decode_receipts(incoming.body))
 
 
 _COPIED = (

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, select
 
+from hub.ids import issued_lately
 from hub.store.tables import ledger
 from schemas.errors import Fault
 from schemas.receipt import Event
@@ -61,13 +63,17 @@ class Outcome:
         }
 
 
-def outcome(connection: Connection, asked: str) -> Outcome:
+def outcome(connection: Connection, asked: str, now: datetime) -> Outcome:
+    """What is known of the record *asked*. One given out lately that is not in the ledger yet is on
+    its way: ``pending``."""
     rows = (
         connection.execute(select(ledger).where(ledger.c.record_id == asked).order_by(ledger.c.id))
         .mappings()
         .all()
     )
     state, faults, doubts = _state(rows)
+    if not rows and issued_lately(asked, now):
+        state = "pending"
     published = [row for row in rows if row["event"] == Event.MESSAGE_PUBLISHED]
     messages = [
         {"id": row["message_id"], "resource": row["resource"], "subject": row["subject"]}

@@ -1,6 +1,6 @@
 """Exchanges and queues of the hub (design §3): their names, and how they are declared.
 
-Form       ``hub.intake`` <system>.<kind> → pipeline, ledger; ``hub.streams``
+Form       ``hub.intake`` <system>.<kind> → pipeline; ``hub.streams``
            <resource>.<operation>.<region> → ledger, history, services, routes; ``hub.receipts``
            <event> → ledger; ``hub.failures`` → failures; ``hub.retry.<n>s`` → (TTL) → any queue
 Careful    every queue is a quorum queue: only there a confirm means that the message is on disk.
@@ -16,13 +16,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from aio_pika import ExchangeType
-from aio_pika.abc import AbstractChannel
-from aio_pika.exceptions import ChannelClosed, ChannelNotFoundEntity
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_exponential
 
+from hub.amqp import Channel
+from hub.amqp.declare import bind, declare_exchange, declare_queue, depth
 from hub.broker import Broker, Outgoing
-from schemas.errors import Misconfigured, Transient
+from schemas.errors import HubError, Transient
 
 __all__ = [
     "FAILURES",
@@ -101,36 +100,25 @@ async def declare(broker: Broker, bindings: Sequence[Binding]) -> None:
     channel = await broker.channel()
     try:
         for name in (INTAKE, STREAMS, RECEIPTS):
-            await channel.declare_exchange(name, ExchangeType.TOPIC, durable=True)
-        await channel.declare_exchange(FAILURES, ExchangeType.FANOUT, durable=True)
+            await declare_exchange(channel, name, "topic")
+        await declare_exchange(channel, FAILURES, "fanout")
         await _queue(channel, FAILURE_QUEUE, dead_letters=False)
         await _bind(channel, FAILURE_QUEUE, FAILURES, [""])
         await _ladder(channel)
         await _queue(channel, PIPELINE)
         await _bind(channel, PIPELINE, INTAKE, ["#"])
         await _queue(channel, LEDGER)
-        for exchange in (INTAKE, STREAMS, RECEIPTS):
+        for exchange in (STREAMS, RECEIPTS):
             await _bind(channel, LEDGER, exchange, ["#"])
-        await channel.declare_queue(
-            HISTORY,
-            durable=True,
-            arguments={"x-queue-type": "stream", "x-max-length-bytes": HISTORY_BYTES},
+        await declare_queue(
+            channel, HISTORY, {"x-queue-type": "stream", "x-max-length-bytes": HISTORY_BYTES}
         )
         await _bind(channel, HISTORY, STREAMS, ["#"])
         for binding in bindings:
             await _queue(channel, binding.queue)
             await _bind(channel, binding.queue, STREAMS, [f"{kind}.#" for kind in binding.types])
-    except ChannelNotFoundEntity as error:
-        raise Transient("broker.down", "A queue is not open yet", said=str(error)) from error
-    except ChannelClosed as error:
-        raise Misconfigured(
-            "broker.topology",
-            "A queue or exchange exists with other properties",
-            said=str(error),
-        ) from error
     finally:
-        if not channel.is_closed:
-            await channel.close()
+        await channel.close()
 
 
 async def depths(broker: Broker, queues: Sequence[str]) -> dict[str, tuple[int, int]]:
@@ -140,19 +128,17 @@ async def depths(broker: Broker, queues: Sequence[str]) -> dict[str, tuple[int, 
     try:
         for name in queues:
             try:
-                queue = await channel.declare_queue(name, passive=True)
-            except ChannelClosed:
+                found[name] = await depth(channel, name)
+            except HubError as error:
+                if error.code != "broker.missing":
+                    raise
                 channel = await broker.channel()
-                continue
-            told = queue.declaration_result
-            found[name] = (told.message_count or 0, told.consumer_count or 0)
     finally:
-        if not channel.is_closed:
-            await channel.close()
+        await channel.close()
     return found
 
 
-async def _queue(channel: AbstractChannel, name: str, *, dead_letters: bool = True) -> None:
+async def _queue(channel: Channel, name: str, *, dead_letters: bool = True) -> None:
     arguments: dict[str, Any] = {"x-queue-type": "quorum"}
     if dead_letters:
         arguments |= {
@@ -161,24 +147,23 @@ async def _queue(channel: AbstractChannel, name: str, *, dead_letters: bool = Tr
             "x-dead-letter-strategy": "at-least-once",
             "x-overflow": "reject-publish",
         }
-    await channel.declare_queue(name, durable=True, arguments=arguments)
+    await declare_queue(channel, name, arguments)
 
 
-async def _bind(channel: AbstractChannel, queue: str, exchange: str, keys: Sequence[str]) -> None:
-    declared = await channel.get_queue(queue, ensure=False)
+async def _bind(channel: Channel, queue: str, exchange: str, keys: Sequence[str]) -> None:
     for key in keys:
-        await declared.bind(exchange, key)
+        await bind(channel, queue, exchange, key)
 
 
-async def _ladder(channel: AbstractChannel) -> None:
+async def _ladder(channel: Channel) -> None:
     """One queue a wait: waits of different lengths in one queue would block each other."""
     for seconds in RUNGS:
         name = f"hub.retry.{seconds}s"
-        await channel.declare_exchange(name, ExchangeType.FANOUT, durable=True)
-        await channel.declare_queue(
+        await declare_exchange(channel, name, "fanout")
+        await declare_queue(
+            channel,
             name,
-            durable=True,
-            arguments={
+            {
                 "x-queue-type": "quorum",
                 "x-message-ttl": seconds * 1000,
                 # Back by the default exchange: the routing key, kept all the way, names the queue.

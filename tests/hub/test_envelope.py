@@ -13,7 +13,7 @@ from hub.envelope import (
     CE,
     Taken,
     decode_message,
-    decode_receipt,
+    decode_receipts,
     decode_taken,
     encode_body,
     encode_message,
@@ -80,7 +80,7 @@ def test_a_receipt_comes_back_as_it_was() -> None:
         doubts=(Fault("uscc.check", "/uscc", {}),),
     )
 
-    assert receipt == decode_receipt(encode_receipt(receipt))
+    assert [receipt] == decode_receipts(encode_receipt(receipt))
 
 
 @pytest.mark.parametrize(
