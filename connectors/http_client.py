@@ -79,7 +79,10 @@ async def ask(client: httpx.AsyncClient, request: httpx.Request, timeout_s: floa
                 body += part
                 if len(body) > MOST_ANSWER_BYTES:
                     raise Transient(
-                        "target.gibberish", "The answer is too long", limit=MOST_ANSWER_BYTES
+                        "target.gibberish",
+                        "The answer is too long",
+                        limit=MOST_ANSWER_BYTES,
+                        in_doubt=True,
                     )
         finally:
             await answer.aclose()
@@ -93,17 +96,28 @@ async def _translated(timeout_s: float) -> AsyncIterator[None]:
         async with asyncio.timeout(timeout_s):
             yield
     except (TimeoutError, httpx.TimeoutException) as error:
-        raise Transient("target.timeout", "No answer in time", seconds=timeout_s) from error
+        raise Transient(
+            "target.timeout", "No answer in time", seconds=timeout_s, in_doubt=_was_sent(error)
+        ) from error
     except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
         raise Misconfigured("target.address", "The address cannot be called") from error
     except httpx.DecodingError as error:
-        raise Transient("target.gibberish", "Not the answer that was agreed") from error
+        raise Transient(
+            "target.gibberish", "Not the answer that was agreed", in_doubt=True
+        ) from error
     except httpx.HTTPError as error:
         if _is_about_certificates(error):
             raise Misconfigured(
                 "target.certificate", "The system's certificate is not trusted"
             ) from error
-        raise Transient("target.down", "The connection failed") from error
+        raise Transient(
+            "target.down", "The connection failed", in_doubt=_was_sent(error)
+        ) from error
+
+
+def _was_sent(error: Exception) -> bool:
+    """Whether the request may have reached the system."""
+    return not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
 
 
 def _is_about_certificates(error: BaseException | None) -> bool:

@@ -217,6 +217,11 @@ class Consumer:
         a batch is one message, under high load batches grow by themselves."""
         return await self._channel.arrived(most)
 
+    async def stop(self) -> Sequence[Incoming]:
+        """Take no more; returns what has arrived meanwhile."""
+        async with asyncio.timeout(CONFIRM_S):
+            return await self._channel.stop()
+
 
 async def acknowledge(messages: Sequence[Incoming], *, in_order: bool = False) -> None:
     """

@@ -35,7 +35,7 @@ __all__ = ["ROLES", "Engine", "Polled"]
 
 ROLES = ("pipeline", "delivery", "ledger", "sources", "services")
 AGAIN_FIRST_S, AGAIN_LAST_S, STEADY_S = 0.5, 30.0, 60.0
-STOP_AGAIN_S = 0.5
+STOP_FIRST_S, STOP_AGAIN_S = 12.0, 0.5
 log = structlog.get_logger("hub.engine")
 
 
@@ -93,7 +93,7 @@ class Engine:
             works.append(("failures", FailureWriter(broker, store, seal, clock).run))
         if "delivery" in roles:
             works += [
-                (f"route {route.name}", RouteWorker(broker, route, link, states, clock).run)
+                (f"route {route.name}", RouteWorker(broker, store, seal, route, link, clock).run)
                 for route in self.plan.routes.values()
                 if (link := self.links.get(route.system))
             ]
@@ -120,13 +120,14 @@ class Engine:
 
 
 async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
-    """Cancel *tasks* until they have ended. Once is not enough: the AMQP library swallows a
-    cancelling that meets the answer to a call, and the role would go on for ever."""
-    pending = set(tasks)
+    """Cancel *tasks*, and leave them time to finish what is under way. Then again, until they have
+    ended: a library that swallows a cancelling would go on for ever."""
+    pending, wait_s = set(tasks), STOP_FIRST_S
     while pending:
         for task in pending:
             task.cancel()
-        _, pending = await asyncio.wait(pending, timeout=STOP_AGAIN_S)
+        _, pending = await asyncio.wait(pending, timeout=wait_s)
+        wait_s = STOP_AGAIN_S
 
 
 async def _keep_running(name: str, work: Callable[[], Awaitable[None]]) -> None:

@@ -29,6 +29,7 @@ from schemas.receipt import Event, Receipt
 
 __all__ = [
     "ATTEMPT",
+    "DOUBT",
     "Headers",
     "Taken",
     "decode_body",
@@ -44,7 +45,7 @@ __all__ = [
 
 Headers = dict[str, str | int]
 CE = "cloudEvents:"
-ATTEMPT = "x-attempt"
+ATTEMPT, DOUBT = "x-attempt", "x-in-doubt"
 NO_REGION = "000000"
 
 

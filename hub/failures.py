@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 import structlog
@@ -27,15 +27,24 @@ from hub.topology import FAILURE_QUEUE, FAILURES, RECEIPTS
 from schemas.errors import Fault, HubError, Transient
 from schemas.receipt import Event, Receipt
 
-__all__ = ["FailureWriter", "fingerprint", "parked"]
+__all__ = ["FailureWriter", "Unpassed", "fingerprint", "parked"]
 
 BATCH, PREFETCH = 50, 100
 PREFIXES = {"route.": "route", "service.": "service"}
 log = structlog.get_logger("hub.failures")
 
 
+class Unpassed(Protocol):
+    """A message that cannot pass."""
+
+    @property
+    def headers(self) -> Mapping[str, Any]: ...
+    @property
+    def body(self) -> bytes: ...
+
+
 def parked(
-    incoming: Incoming,
+    incoming: Unpassed,
     error: Exception,
     *,
     stage: str,

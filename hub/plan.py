@@ -33,7 +33,10 @@ class Plan:
 
     @property
     def bindings(self) -> tuple[Binding, ...]:
-        return tuple(Binding(route_queue(r.name), tuple(r.bindings)) for r in self.routes.values())
+        return tuple(
+            Binding(route_queue(r.name), tuple(r.bindings), in_order=r.order_by != "none")
+            for r in self.routes.values()
+        )
 
 
 def compile_plan(declarations: Declarations) -> Plan:

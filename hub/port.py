@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NewType, Protocol, Self
+from typing import NewType, Protocol, Self, runtime_checkable
 
 from schemas.message import Answer, Delivery, MessageId, Record
 
@@ -23,6 +23,7 @@ __all__ = [
     "Cursor",
     "Inbound",
     "Outbound",
+    "Recalls",
     "Receiver",
     "Sink",
     "Source",
@@ -37,7 +38,7 @@ Cursor = NewType("Cursor", str)
 class Traits:
     """What the system behind it can promise. The engine plans by these; the suite proves each."""
 
-    idempotent: bool  # a repeat of `Delivery.key` changes nothing and is answered as done
+    idempotent: bool  # a repeat of `Delivery.key` changes nothing; else see `Recalls`
     says_why: bool  # a refusal names the item at fault
 
 
@@ -65,13 +66,16 @@ def abilities(connector: Connector) -> frozenset[str]:
 
 class Sink(Connector, Protocol):
     async def deliver(self, delivery: Delivery, /) -> Answer:
-        """
-        Hand over one delivery and return the system's answer.
+        """Hand over one delivery and return the system's answer: it holds it *durably* then. Called
+        concurrently, up to the profile's ``parallel``. When cancelled, stop waiting at once: whether
+        it arrived is then unknown, and the engine repeats it with the same key."""
 
-        Returning means the system holds it *durably*. Called concurrently, up to the profile's
-        ``parallel``. When cancelled, stop waiting at once: whether it arrived is then unknown, and
-        the engine repeats it with the same key.
-        """
+
+@runtime_checkable
+class Recalls(Protocol):
+    """A sink that can be asked what it holds; without, what may have arrived waits for a person."""
+
+    async def recall(self, delivery: Delivery, /) -> Answer | None: ...
 
 
 class Source(Connector, Protocol):
@@ -84,12 +88,9 @@ class Source(Connector, Protocol):
         """
 
     async def taken(self, records: Sequence[Record], /) -> None:
-        """
-        Told after the broker confirmed *records* and before their cursor is stored.
-
-        A source that marks its rows does it here, and only for rows that have not changed since
-        they were read. A source with a cursor has nothing to do.
-        """
+        """Told after the broker confirmed *records* and before their cursor is stored. A source that
+        marks its rows does it here, and only for rows that have not changed since they were read. A
+        source with a cursor has nothing to do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

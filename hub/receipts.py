@@ -25,6 +25,7 @@ _FINAL = {
 _DELIVERY = {
     Event.DELIVERY_DONE: "delivered",
     Event.DELIVERY_LEFT_OUT: "left out",
+    Event.DELIVERY_REPLACED: "replaced",
     Event.DELIVERY_RETRYING: "retrying",
     Event.DELIVERY_FAILED: "failed",
 }

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from schemas.errors import Fault, HubError, Misconfigured, Rejected, Transient
 
-__all__ = ["Halt", "Park", "RetryIn", "Verdict", "faults_of", "verdict"]
+__all__ = ["IN_DOUBT", "Halt", "Park", "RetryIn", "Verdict", "faults_of", "verdict"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,17 +31,22 @@ class Halt:
 
 
 Verdict = RetryIn | Park | Halt
-BUG = "hub.bug"
+BUG, IN_DOUBT = "hub.bug", "target.in-doubt"
 
 
-def verdict(error: Exception, attempt: int, ladder: Sequence[float]) -> Verdict:
-    """Judge *error* on attempt number *attempt* (from 1); *ladder* holds the waits in seconds."""
+def verdict(
+    error: Exception, attempt: int, ladder: Sequence[float], *, repeatable: bool = True
+) -> Verdict:
+    """Judge *error* on attempt number *attempt* (from 1); *ladder* holds the waits in seconds.
+    *repeatable*: a target that has it already takes a repeat for what it is, or can be asked."""
     code = error.code if isinstance(error, HubError) else BUG
     match error:
         case Rejected():
             return Park(code)
         case Misconfigured():
             return Halt(code)
+        case Transient(in_doubt=True) if not repeatable:
+            return Park(IN_DOUBT)
         case _ if attempt > len(ladder):
             return Park(code)
         case Transient(after_s=asked):

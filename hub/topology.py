@@ -60,10 +60,12 @@ HISTORY_BYTES = 5_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """A queue that follows streams. *types*: ``<resource>.<operation>`` or ``<resource>.*``."""
+    """A queue that follows streams. *types*: ``<resource>.<operation>`` or ``<resource>.*``.
+    *in_order*: one consumer at a time works it off, whatever the number of processes."""
 
     queue: str
     types: tuple[str, ...]
+    in_order: bool = False
 
 
 def route_queue(route: str) -> str:
@@ -115,7 +117,7 @@ async def declare(broker: Broker, bindings: Sequence[Binding]) -> None:
         )
         await _bind(channel, HISTORY, STREAMS, ["#"])
         for binding in bindings:
-            await _queue(channel, binding.queue)
+            await _queue(channel, binding.queue, in_order=binding.in_order)
             await _bind(channel, binding.queue, STREAMS, [f"{kind}.#" for kind in binding.types])
     finally:
         await channel.close()
@@ -138,8 +140,12 @@ async def depths(broker: Broker, queues: Sequence[str]) -> dict[str, tuple[int, 
     return found
 
 
-async def _queue(channel: Channel, name: str, *, dead_letters: bool = True) -> None:
+async def _queue(
+    channel: Channel, name: str, *, dead_letters: bool = True, in_order: bool = False
+) -> None:
     arguments: dict[str, Any] = {"x-queue-type": "quorum"}
+    if in_order:
+        arguments["x-single-active-consumer"] = True
     if dead_letters:
         arguments |= {
             "x-delivery-limit": DELIVERY_LIMIT,

@@ -28,6 +28,7 @@ __all__ = [
     "GivenMessage",
     "IntakeDeclaration",
     "IntakeExample",
+    "OrderBy",
     "Publish",
     "RouteDeclaration",
     "RouteExample",
@@ -49,6 +50,16 @@ class SystemDeclaration(Spoken):
     requirement: Requirement = None
     connector: Annotated[str, Field(min_length=1, description="Entry point: http-json, soap, …")]
     parallel: Annotated[int, Field(ge=1, le=64, description="Deliveries in flight.")] = 4
+    rate_per_s: Annotated[
+        float | None, Field(gt=0, le=10_000, description="Calls a second at most.")
+    ] = None
+    hours: Annotated[
+        str | None,
+        Field(
+            pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$",
+            description="When it may be called, e.g. 22:00-06:00, Beijing time.",
+        ),
+    ] = None
     poll_s: Annotated[float, Field(gt=0, le=3600, description="Pause between polls, s.")] = 1.0
     settings: Annotated[
         Mapping[str, JsonValue],
@@ -181,6 +192,9 @@ StreamName = Annotated[
 ]
 
 
+OrderBy = Literal["none", "subject", "route"]
+
+
 class Destination(Spoken):
     system: Annotated[str, Field(min_length=1)]
     call: Annotated[str, Field(min_length=1, description="Operation, path or table of the target.")]
@@ -238,10 +252,22 @@ class RouteDeclaration(Spoken):
         60.0,
         600.0,
     )
+    order_by: Annotated[
+        OrderBy,
+        Field(
+            description="subject: while one message of a subject waits, its later ones wait too; "
+            "route: all later ones do."
+        ),
+    ] = "none"
+    newest_only: Annotated[
+        bool, Field(description="A newer message replaces those of its subject that still wait.")
+    ] = False
     examples: tuple[RouteExample, ...] = ()
 
     @model_validator(mode="after")
     def _holds_together(self) -> Self:
+        if self.newest_only and self.order_by != "subject":
+            raise refused("newest_only", "newest_only needs order_by: subject")
         if list(self.retry) != sorted(self.retry):
             raise refused("retry", "retry: the waits must not get shorter")
         systems = [each.system for each in self.to]

@@ -7,13 +7,14 @@ Not here   delivering and retrying: `hub.delivery`
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from catalog.model import Catalogue
 from routes.compiler.mapping import Compiler, Holds
 from routes.compiler.steps import Built
-from routes.model import Destination, RouteDeclaration
+from routes.model import Destination, OrderBy, RouteDeclaration
 from routes.site import Declarations
 from routes.targets import SHOWN
 from schemas.errors import Fault, Misconfigured, Rejected
@@ -24,13 +25,17 @@ __all__ = ["CompiledRoute", "compile_route"]
 
 @dataclass(frozen=True, slots=True)
 class CompiledRoute:
-    """One destination of a route. *bindings*: ``<resource>.<operation>`` or ``<resource>.*``."""
+    """One destination of a route. *bindings*: ``<resource>.<operation>`` or ``<resource>.*``.
+    *version* is that of its declaration."""
 
     name: str
     system: str
     call: str
     retry_s: tuple[float, ...]
     bindings: tuple[str, ...]
+    version: str
+    order_by: OrderBy
+    newest_only: bool
     _conditions: tuple[Holds, ...] = field(repr=False)
     _build: Built = field(repr=False)
 
@@ -104,10 +109,19 @@ def _compiled(
         system=to.system,
         call=to.call,
         retry_s=declared.retry,
+        version=_version(declared),
+        order_by=declared.order_by,
+        newest_only=declared.newest_only,
         bindings=tuple(s if "." in s else f"{s}.*" for s in declared.streams),
         _conditions=tuple(each for each in conditions if each is not None),
         _build=compiler.mapping(to.map),
     )
+
+
+def _version(declared: RouteDeclaration) -> str:
+    """The same for the same declaration, whoever reads it; examples do not count."""
+    told = declared.model_dump_json(exclude={"examples"})
+    return hashlib.sha256(told.encode()).hexdigest()[:12]
 
 
 def _shown(catalogue: Catalogue) -> frozenset[str]:

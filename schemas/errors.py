@@ -48,11 +48,21 @@ class HubError(Exception):
 
 
 class Transient(HubError):
-    """Likely to succeed later. *after_s*: the wait the other side asked for, in seconds."""
+    """Likely to succeed later. *after_s*: the wait the other side asked for, in seconds.
+    *in_doubt*: what was asked may have been done all the same."""
 
-    def __init__(self, code: str, summary: str, /, *, after_s: float = 0.0, **facts: Fact) -> None:
+    def __init__(
+        self,
+        code: str,
+        summary: str,
+        /,
+        *,
+        after_s: float = 0.0,
+        in_doubt: bool = False,
+        **facts: Fact,
+    ) -> None:
         super().__init__(code, summary, **facts)
-        self.after_s = after_s
+        self.after_s, self.in_doubt = after_s, in_doubt
 
 
 class Rejected(HubError):

@@ -29,6 +29,7 @@ class Event(StrEnum):
     MESSAGE_PUBLISHED = "message.published"
     DELIVERY_DONE = "delivery.done"
     DELIVERY_LEFT_OUT = "delivery.left_out"  # the route's condition does not hold
+    DELIVERY_REPLACED = "delivery.replaced"  # by a newer one of its subject, while it waited
     DELIVERY_RETRYING = "delivery.retrying"
     DELIVERY_FAILED = "delivery.failed"
     SERVICE_DONE = "service.done"
@@ -53,6 +54,7 @@ class Receipt:
     operation: str = ""
     subject: str = ""
     route: str = ""
+    version: str = ""  # of the route, as it was then
     system: str = ""
     attempt: int = 0
     code: str = ""

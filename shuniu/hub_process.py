@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator, Generator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from datetime import time
 from typing import cast
 
 import structlog
@@ -20,7 +21,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from hub.broker import Broker
-from hub.delivery import Link
+from hub.delivery import Hours, Link, Pace
 from hub.engine import ROLES, Engine, Polled
 from hub.failure_desk import FailureDesk
 from hub.gateway import Gateway
@@ -30,6 +31,7 @@ from hub.route_states import RouteStates
 from hub.store import Store
 from monitoring.console.app import console
 from monitoring.console.desk import words
+from routes.model import SystemDeclaration
 from schemas.errors import HubError, Misconfigured
 from schemas.message import SystemCode
 from shuniu.addresses import resolved
@@ -168,28 +170,40 @@ async def _systems(instance: Instance, plan: Plan, store: Store) -> AsyncIterato
                 await states.halted(f"system {code}", error, now())
                 continue
             await states.flowing(f"system {code}", now())
-            _place(opened, declared.parallel, declared.poll_s, code, links, polled, receivers)
+            _place(opened, declared, links, polled, receivers)
         yield _Systems(links, polled, receivers)
 
 
 def _place(
     connector: Connector,
-    parallel: int,
-    poll_s: float,
-    code: str,
+    declared: SystemDeclaration,
     links: dict[str, Link],
     polled: list[Polled],
     receivers: dict[str, Receiver],
 ) -> None:
     """Use *connector* for all that it says it can do."""
-    can = abilities(connector)
+    can, code = abilities(connector), declared.system
     if "deliver" in can:
         sink = cast("Sink", connector)
-        links[code] = Link(code, sink, asyncio.Semaphore(parallel), parallel)
+        links[code] = Link(
+            code,
+            sink,
+            asyncio.Semaphore(declared.parallel),
+            declared.parallel,
+            Pace(declared.rate_per_s or 0.0),
+            _hours(declared.hours),
+        )
     if "records" in can:
-        polled.append(Polled(SystemCode(code), cast("Source", connector), poll_s))
+        polled.append(Polled(SystemCode(code), cast("Source", connector), declared.poll_s))
     if "receive" in can:
         receivers[code] = cast("Receiver", connector)
+
+
+def _hours(told: str | None) -> Hours | None:
+    if told is None:
+        return None
+    start, _, end = told.partition("-")
+    return Hours(time.fromisoformat(start), time.fromisoformat(end))
 
 
 def _health(broker: Broker, store: Store) -> list[Route]:

@@ -19,7 +19,7 @@ PLANTED = {
     "services": ("services/one_thing/rules.py", "import services.supervision"),
     "simulators": ("simulators/__init__.py", "import hub.streams"),
     "pure": ("schemas/errors.py", "import asyncio"),
-    "amqp": ("hub/delivery.py", "import aio_pika"),
+    "amqp": ("hub/delivery/worker.py", "import aio_pika"),
     "sql": ("catalog/model.py", "import sqlalchemy"),
     "http": ("hub/pipeline.py", "import starlette"),
     "soap": ("monitoring/__init__.py", "import zeep"),

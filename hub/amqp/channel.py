@@ -118,7 +118,7 @@ class Channel:
         self._calling = asyncio.Lock()
         self._reply: asyncio.Future[Any] | None = None
         self._content: Content | None = None
-        self._sent = 0
+        self._sent, self._consumer = 0, ""
         self._nonce = os.urandom(6).hex().encode()
         self._unconfirmed: dict[int, _Group] = {}
         self._arrived: deque[Incoming] = deque()
@@ -191,7 +191,13 @@ class Channel:
         """Have *queue* delivered here, *prefetch* messages ahead of their acknowledgement."""
         await self.call(commands.Basic.Qos(prefetch_count=prefetch))
         told = commands.Basic.Consume(queue=queue, arguments=dict(arguments or {}))
-        await self.call(told)
+        self._consumer = (await self.call(told)).consumer_tag
+
+    async def stop(self) -> list[Incoming]:
+        """Have nothing more delivered; returns what has arrived and was not taken."""
+        await self.call(commands.Basic.Cancel(consumer_tag=self._consumer))
+        left, self._arrived = self._arrived, deque()
+        return list(left)
 
     async def arrived(self, most: int) -> list[Incoming]:
         """Wait for one delivery, then take what is there, in order, up to *most*."""

@@ -24,6 +24,7 @@ __all__ = [
     "Moment",
     "cursors",
     "failures",
+    "held",
     "inbox",
     "intake_keys",
     "ledger",
@@ -161,6 +162,22 @@ failures = Table(
     Column("edited", LargeBinary, nullable=True),
     UniqueConstraint("message_id", "stage", "route", name="failures_once"),
     Index("failures_state", "state", "fingerprint"),
+)
+
+held = Table(
+    "held",
+    metadata,
+    Column("id", AutoId, primary_key=True, autoincrement=True),
+    Column("route", String(128), nullable=False),
+    Column("key", String(128), nullable=False),  # the subject; "" where the whole route waits
+    Column("message_id", String(36), nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("due", Moment, nullable=True),  # none: its failure waits for a person
+    Column("at", Moment, nullable=False),
+    Column("headers", JSON, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    UniqueConstraint("route", "message_id", name="held_once"),
+    Index("held_key", "route", "key", "id"),
 )
 
 route_states = Table(

@@ -150,12 +150,13 @@ async def running_engine(
     plan: Plan | None = None,
     roles: Sequence[str] = ROLES,
     subscribers: Sequence[Subscriber] = (),
+    left: System | None = None,
 ) -> AsyncIterator[Running]:
-    """An engine that runs until the block is left."""
+    """An engine that runs until the block is left. *left*: instead of the usual system."""
     async with AsyncExitStack() as stack:
         broker = await stack.enter_async_context(Broker(url, name="test"))
         publisher = await stack.enter_async_context(broker.publisher())
-        left, right = System(), System()
+        left, right = left or System(), System()
         engine = Engine(
             url=url,
             broker=broker,

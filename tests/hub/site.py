@@ -78,6 +78,7 @@ to:
     call: step
     map: {{no: caseNo, step: stepName}}
 retry: [1s, 1s]
+{more}
 examples:
   - name: a step of the district
     given:
@@ -90,12 +91,15 @@ examples:
 
 
 @cache
-def small_plan() -> Plan:
-    """Systems ``sender``, ``left`` and ``right``; routes ``steps-to-left`` and ``steps-to-right``."""
+def small_plan(left: str = "") -> Plan:
+    """Systems ``sender``, ``left`` and ``right``; routes ``steps-to-left`` and ``steps-to-right``.
+    *left*: further lines for the first of them."""
     catalogue = read_catalogue({"elements/all.yaml": ELEMENTS, "resources/caseStep.yaml": RESOURCE})
     files = {"intakes/sender.step.yaml": INTAKE}
     for name in ("sender", "left", "right"):
         files[f"systems/{name}.yaml"] = SYSTEM.format(name=name)
     for name in ("left", "right"):
-        files[f"routes/steps-to-{name}.yaml"] = ROUTE.format(name=name)
+        files[f"routes/steps-to-{name}.yaml"] = ROUTE.format(
+            name=name, more=left if name == "left" else ""
+        )
     return compile_plan(read_declarations(files, catalogue))

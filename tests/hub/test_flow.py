@@ -85,8 +85,8 @@ async def test_an_unknown_kind_is_rejected_by_name(running: Running) -> None:
 
 
 async def test_a_system_in_trouble_is_tried_again(running: Running) -> None:
-    """Transient errors climb the ladder; the other system is not kept waiting."""
-    failing = iter([Transient("target.busy", "Busy")])
+    """A few tries at once, then the ladder; the other system is not kept waiting."""
+    failing = iter([Transient("target.busy", "Busy")] * 3)
     running.left.trouble = lambda _: next(failing, None)
     await running.send(a_step("A1"))
 
@@ -97,7 +97,19 @@ async def test_a_system_in_trouble_is_tried_again(running: Running) -> None:
     assert [("steps-to-right", 1), ("steps-to-left", 2)] == [
         (row["route"], row["attempt"]) for row in done
     ]
+    assert [1, 1, 1, 2] == [delivery.attempt for delivery in running.left.calls]
     assert 1 == len({delivery.key for delivery in running.left.calls})
+
+
+async def test_what_may_have_arrived_is_not_repeated_at_once(running: Running) -> None:
+    """A time-out after sending: the ladder's wait lies between the tries."""
+    failing = iter([Transient("target.timeout", "No answer", in_doubt=True)])
+    running.left.trouble = lambda _: next(failing, None)
+    await running.send(a_step("A1"))
+
+    await running.until(Event.DELIVERY_DONE, 2)
+
+    assert [1, 2] == [delivery.attempt for delivery in running.left.calls]
 
 
 async def test_a_used_up_ladder_ends_in_the_failure_store(running: Running) -> None:
