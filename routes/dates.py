@@ -14,7 +14,16 @@ import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta, timezone
 
-__all__ = ["BEIJING", "SHAPES", "check_format", "has_time", "reader", "shape_of", "writer"]
+__all__ = [
+    "BEIJING",
+    "SHAPES",
+    "check_format",
+    "has_time",
+    "reader",
+    "shape_of",
+    "spoken",
+    "writer",
+]
 
 BEIJING = timezone(timedelta(hours=8))
 NAMED = ("epoch_ms", "epoch_s", "iso")
@@ -52,6 +61,10 @@ _ISO = re.compile(
 _CANONICAL = re.compile(
     r"([0-9]{4})-?([0-9]{2})-?([0-9]{2})(?:T?([0-9]{2}):?([0-9]{2}):?([0-9]{2}))?"
 )
+_DIRECTIVE = re.compile("%[YmdHMSfz]")
+_SPOKEN = dict(
+    zip("YmdHMSfz", ("YYYY", "MM", "DD", "hh", "mm", "ss", "ffffff", "+08:00"), strict=True)
+)
 _EPOCH = re.compile(r"-?[0-9]{1,15}")
 _START = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -79,6 +92,13 @@ def has_time(text: str) -> bool:
 def shape_of(element_format: str) -> str | None:
     """The canonical shape of an element's format, None where it is no date."""
     return SHAPES.get(element_format)
+
+
+def spoken(form: str) -> str:
+    """*form* as people write it: ``YYYY-MM-DD hh:mm:ss``."""
+    if form == "iso":
+        return "YYYY-MM-DDThh:mm:ss"
+    return _DIRECTIVE.sub(lambda found: _SPOKEN[found[0][1]], form)
 
 
 def reader(form: str, shape: str) -> Reader:

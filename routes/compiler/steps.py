@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from routes.dates import reader, writer
+from routes.dates import reader, spoken, writer
 from routes.numbers import decimal_of, scale
 from schemas.errors import Fact, Facts, Fault
 
@@ -252,7 +252,7 @@ def scaled(place: Place, times: str, places: int, rounding: str | None, write: s
 
 
 def date_read(place: Place, form: str, shape: str) -> Step:
-    return _dated(place, reader(form, shape), form)
+    return _dated(place, reader(form, shape), spoken(form))
 
 
 def date_written(place: Place, form: str) -> Step:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from routes.dates import BEIJING, check_format, reader, writer
+from routes.dates import BEIJING, check_format, reader, spoken, writer
 
 DT19 = "%Y-%m-%dT%H:%M:%S"
 D10 = "%Y-%m-%d"
@@ -151,3 +151,17 @@ def test_a_format_that_cannot_work_is_refused(form: str, told: str) -> None:
     """When the declaration is read, not when the first record comes."""
     with pytest.raises(ValueError, match=told):
         check_format(form)
+
+
+@pytest.mark.parametrize(
+    ("form", "expected"),
+    [
+        ("%Y-%m-%d %H:%M:%S", "YYYY-MM-DD hh:mm:ss"),
+        ("%Y年%m月%d日", "YYYY年MM月DD日"),
+        ("iso", "YYYY-MM-DDThh:mm:ss"),
+        ("epoch_ms", "epoch_ms"),
+    ],
+)
+def test_a_form_is_told_as_people_write_it(form: str, expected: str) -> None:
+    """No ``%Y`` in a sentence that a clerk reads."""
+    assert expected == spoken(form)
