@@ -5,8 +5,9 @@ Form       ``hub.intake`` <system>.<kind> → pipeline; ``hub.streams``
            <event> → ledger; ``hub.failures`` → failures; ``hub.retry.<n>s`` → (TTL) → any queue
 Careful    every queue is a quorum queue: only there a confirm means that the message is on disk.
            Re-declaring with other arguments closes the channel, so arguments here never vary with
-           settings. The delivery limit is a safety net (RabbitMQ 4 sets 20 by itself and then
-           drops): what exceeds it goes to the failure store; attempts are counted in a header
+           settings. The delivery limit (20, what RabbitMQ 4 sets by itself and then drops by) is
+           for messages that break their worker: they go to the failure store. Attempts are new
+           publishes, counted in a header
 Units      waits in seconds
 """
 
@@ -54,7 +55,7 @@ PIPELINE, LEDGER, FAILURE_QUEUE, HISTORY = (
     "hub.history",
 )
 RUNGS = (1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 21_600, 86_400)
-DELIVERY_LIMIT = 100
+DELIVERY_LIMIT = 20
 HISTORY_BYTES = 5_000_000_000
 
 

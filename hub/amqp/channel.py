@@ -190,6 +190,7 @@ class Channel:
     ) -> None:
         """Have *queue* delivered here, *prefetch* messages ahead of their acknowledgement."""
         await self.call(commands.Basic.Qos(prefetch_count=prefetch))
+        # For the consumer that is begun next, not for the channel.
         told = commands.Basic.Consume(queue=queue, arguments=dict(arguments or {}))
         self._consumer = (await self.call(told)).consumer_tag
 
