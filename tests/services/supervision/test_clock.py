@@ -65,8 +65,10 @@ def test_a_pause_without_an_end_still_lasts() -> None:
 
 
 def test_calendar_days_and_months_are_other_units() -> None:
-    """Natural days run through holidays; a month is thirty days."""
+    """Natural days run through holidays; a month ends on its day, or its last (民法典 article 202)."""
     start = date(2026, 2, 10)
 
     assert date(2026, 2, 20) == deadline(start, Limit(10, "2"), (), start, CALENDAR)
-    assert date(2026, 3, 12) == deadline(start, Limit(1, "5"), (), start, CALENDAR)
+    assert date(2026, 3, 10) == deadline(start, Limit(1, "5"), (), start, CALENDAR)
+    end = date(2026, 1, 31)
+    assert date(2026, 2, 28) == deadline(end, Limit(1, "5"), (), end, CALENDAR)

@@ -1,133 +1,175 @@
-"""Which card a case deserves: a table, and the property that the order of messages is no matter."""
+"""Which card a case deserves, day by day (R-B3.3; 行政许可法 articles 32, 42, 45)."""
 
 from __future__ import annotations
 
-import random
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from schemas.declarations import parse
+from services.supervision.case import CaseFacts
 from services.supervision.clock import Limit, Pause
-from services.supervision.rules import CaseFacts, SupervisionRules, cards, facts_of, merged
+from services.supervision.rules import SupervisionRules, cards
 from tests.services.supervision.test_clock import CALENDAR
 
 FILE = Path(__file__).parents[3] / "sites/reference/rules/supervision.yaml"
 RULES = parse(FILE.read_text("utf-8"), SupervisionRules, file=FILE.name)
+MUCH_LATER = date(2026, 6, 1)
+
+
+def march(day: int) -> date:
+    return date(2026, 3, day)
+
+
 # Accepted on Monday 2 March: promised until the 9th (5 days), by law until the 16th (10 days).
 CASE = CaseFacts(
-    applied=date(2026, 3, 2),
-    accepted=date(2026, 3, 2),
-    promise=Limit(5, "1"),
-    statutory=Limit(10, "1"),
+    applied=march(2), accepted=march(2), promise=Limit(5, "1"), statutory=Limit(10, "1")
 )
+WAITING = CaseFacts(applied=march(2), promise=Limit(5, "1"), statutory=Limit(10, "1"))
+A_WEEK = Pause(march(2), march(9))  # five working days: the 3rd to the 6th, and the 9th
 
 
 @pytest.mark.parametrize(
-    ("case", "today", "colour", "rule"),
+    ("case", "today", "given"),
     [
-        (CASE, date(2026, 3, 5), None, None),
-        (CASE, date(2026, 3, 6), "yellow", "near"),  # one working day before the 9th
-        (CASE, date(2026, 3, 9), "yellow", "near"),
-        (CASE, date(2026, 3, 10), "red", "promised"),
-        (CASE, date(2026, 3, 16), "red", "promised"),
-        (CASE, date(2026, 3, 17), "black", "statutory"),
-        (replace(CASE, finished=date(2026, 3, 9)), date(2026, 6, 1), None, None),
-        (replace(CASE, finished=date(2026, 3, 10)), date(2026, 6, 1), "red", "promised"),
-        (replace(CASE, finished=date(2026, 3, 17)), date(2026, 6, 1), "black", "statutory"),
-        # Five working days of pause move both limits by a week.
-        (
-            replace(CASE, pauses=(Pause(date(2026, 3, 2), date(2026, 3, 9)),)),
-            date(2026, 3, 17),
-            "red",
-            "promised",
-        ),
-        (replace(CASE, extended_days=5), date(2026, 3, 17), "red", "promised"),
-        # No decision on acceptance within five working days of the application.
-        (CaseFacts(applied=date(2026, 3, 2)), date(2026, 3, 9), None, None),
-        (CaseFacts(applied=date(2026, 3, 2)), date(2026, 3, 10), "red", "accept-in-time"),
-        (
-            CaseFacts(applied=date(2026, 3, 2), supplement_open=True),
-            date(2026, 3, 10),
-            None,
-            None,
-        ),
-        (CaseFacts(applied=date(2026, 3, 2), refused=True), date(2026, 6, 10), None, None),
-        (replace(CASE, instant=True), date(2026, 3, 2), None, None),
-        (replace(CASE, instant=True), date(2026, 3, 3), "yellow", "instant"),
-        # Finished before it was accepted: a matter for the data-quality review, not for a card.
-        (replace(CASE, finished=date(2026, 3, 1)), date(2026, 6, 1), None, None),
+        (CASE, march(5), []),
+        (CASE, march(6), ["yellow near"]),  # one working day before the 9th
+        (CASE, march(9), ["yellow near"]),
+        (CASE, march(10), ["red promised"]),
+        (CASE, march(16), ["red promised"]),
+        (CASE, march(17), ["black statutory"]),
     ],
 )
-def test_the_card_of_a_case(
-    case: CaseFacts, today: date, colour: str | None, rule: str | None
-) -> None:
-    """Near, past the promise, past the law; acceptance; instant cases; pauses and extensions."""
-    given_cards = cards(case, today, RULES, CALENDAR)
-
-    if colour is None:
-        assert () == given_cards
-    else:
-        (card,) = given_cards
-        assert (colour, f"supervision.{rule}/1") == (card.colour, card.rule)
-        assert CALENDAR.version == card.facts["calendar"]
+def test_limits(case: CaseFacts, today: date, given: list[str]) -> None:
+    """Near the promise yellow, past it red, past the law black; the gravest alone."""
+    assert given == _given(case, today)
 
 
-MESSAGES: list[tuple[str, dict[str, Any]]] = [
-    (
-        "itemCase",
-        {
-            "applyTime": "2026-03-01T09:00:00",
-            "promiseLimit": 5,
-            "promiseUnit": "1",
-            "statutoryLimit": 10,
-            "statutoryUnit": "1",
-            "projectTypeCode": "2",
-        },
-    ),
-    ("caseAcceptance", {"acceptTime": "2026-03-02T09:00:00", "acceptanceResult": "1"}),
-    ("caseSupplement", {"supplementNo": 1, "noticeTime": "2026-03-03T09:00:00"}),
-    (
-        "caseSupplement",
-        {
-            "supplementNo": 1,
-            "noticeTime": "2026-03-03T09:00:00",
-            "replyTime": "2026-03-05T09:00:00",
-        },
-    ),
-    (
-        "caseSpecialProcedure",
-        {
-            "specialNo": 1,
-            "specialTypeCode": "1",
-            "startTime": "2026-03-06T09:00:00",
-            "extendedDays": 5,
-        },
-    ),
-    ("caseResult", {"endTime": "2026-03-12T09:00:00", "resultCode": "1"}),
-]
+@pytest.mark.parametrize(
+    ("finished", "given"),
+    [(march(9), []), (march(10), ["red promised"]), (march(17), ["black statutory"])],
+)
+def test_a_finished_case_is_judged_at_its_end(finished: date, given: list[str]) -> None:
+    """Whenever one looks."""
+    assert given == _given(replace(CASE, finished=finished), MUCH_LATER)
 
 
-@given(st.randoms(use_true_random=False))
-def test_the_order_of_messages_is_no_matter(rng: random.Random) -> None:
-    """Late, repeated, shuffled: the same dates, so the same card."""
-    shuffled = [*MESSAGES, *rng.sample(MESSAGES, 3)]
-    rng.shuffle(shuffled)
-    kept: dict[str, Any] = {}
-    for resource, body in shuffled:
-        kept = merged(kept, resource, body)
+@pytest.mark.parametrize(
+    "case",
+    [
+        replace(CASE, specials=(A_WEEK,)),
+        replace(CASE, supplements=(A_WEEK,)),
+        replace(CASE, promise=Limit(5, "1", 5), statutory=Limit(10, "1", 5)),
+    ],
+    ids=["special procedure", "supplement", "extension"],
+)
+def test_five_days_more_move_both_limits_by_a_week(case: CaseFacts) -> None:
+    """What stops the clock, and what is added to it."""
+    assert [] == _given(case, march(12))
+    assert ["yellow near"] == _given(case, march(16))
+    assert ["red promised"] == _given(case, march(17))
+    assert ["red promised"] == _given(case, march(23))
+    assert ["black statutory"] == _given(case, march(24))
 
-    assert CaseFacts(
-        applied=date(2026, 3, 1),
-        accepted=date(2026, 3, 2),
-        finished=date(2026, 3, 12),
-        promise=Limit(5, "1"),
-        statutory=Limit(10, "1"),
-        extended_days=5,
-        pauses=(Pause(date(2026, 3, 3), date(2026, 3, 5)),),
-    ) == facts_of(kept)
+
+def test_a_pause_that_lasts_stops_the_clock() -> None:
+    """No card for the department while the applicant is the one who owes."""
+    assert [] == _given(replace(CASE, supplements=(Pause(march(4), None),)), MUCH_LATER)
+
+
+@pytest.mark.parametrize(
+    ("case", "today", "given"),
+    [
+        (WAITING, march(9), []),
+        (WAITING, march(10), ["red accept-in-time"]),
+        (replace(WAITING, refused=march(9)), MUCH_LATER, []),
+        (replace(WAITING, refused=march(10)), MUCH_LATER, ["red accept-in-time"]),
+        # A supplement asked for in time stops this clock, too late it does not save.
+        (replace(WAITING, supplements=(Pause(march(9), None),)), MUCH_LATER, []),
+        (
+            replace(WAITING, supplements=(Pause(march(10), None),)),
+            MUCH_LATER,
+            ["red accept-in-time"],
+        ),
+        # Its full reply starts five new days.
+        (replace(WAITING, supplements=(Pause(march(9), march(16)),)), march(23), []),
+        (
+            replace(WAITING, supplements=(Pause(march(9), march(16)),)),
+            march(24),
+            ["red accept-in-time"],
+        ),
+    ],
+)
+def test_acceptance_in_time(case: CaseFacts, today: date, given: list[str]) -> None:
+    """Accepted, refused or asked to be supplemented within five working days (article 32)."""
+    assert given == _given(case, today)
+
+
+@pytest.mark.parametrize(("today", "given"), [(march(2), []), (march(3), ["yellow instant"])])
+def test_an_instant_case_takes_no_working_day(today: date, given: list[str]) -> None:
+    """R-B3.3: warned from the first working day on; being near its limit is no card of its own."""
+    assert given == _given(replace(CASE, instant=True, promise=Limit(1, "1")), today)
+
+
+def test_late_acceptance_and_a_late_end_are_two_cards() -> None:
+    """The gravest first."""
+    late = replace(CASE, accepted=march(10))
+
+    assert ["black statutory", "red accept-in-time"] == _given(late, march(25))
+
+
+@pytest.mark.parametrize(
+    ("limit", "last"),
+    [
+        (Limit(8, "2"), march(10)),  # natural days
+        (Limit(36, "3"), march(4)),  # hours, rounded up to days
+        (Limit(2 * 24 * 60, "4"), march(4)),  # minutes
+        (Limit(1, "5"), date(2026, 4, 2)),  # a calendar month
+    ],
+)
+def test_limits_of_other_units(limit: Limit, last: date) -> None:
+    """The last day is within, the next one is not."""
+    case = replace(CASE, promise=limit, statutory=Limit(60, "1"))
+
+    assert "red promised" not in _given(case, last)
+    assert "red promised" in _given(case, date.fromordinal(last.toordinal() + 1))
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        replace(CASE, supplements=(Pause(march(9), march(3)),)),
+        replace(CASE, accepted=None, finished=march(9)),
+        replace(CASE, finished=date(2026, 2, 27)),
+        replace(CASE, promise=None),
+        replace(CASE, promise=Limit(5, "9")),
+        replace(CASE, promise=Limit(11, "1")),
+    ],
+    ids=["pause", "not accepted", "ended before", "no limit", "unit", "promise beyond the law"],
+)
+def test_data_that_contradicts_itself_gives_no_card(case: CaseFacts) -> None:
+    """A matter for the data's quality."""
+    assert [] == _given(case, MUCH_LATER)
+
+
+def test_a_card_says_what_it_was_reckoned_from() -> None:
+    """Rule and version, days, limit, deadline, and the calendar by which they were counted."""
+    (card,) = cards(replace(CASE, specials=(A_WEEK,)), march(17), RULES, CALENDAR)
+
+    assert "supervision.promised/1" == card.rule
+    assert {
+        "days": 6,
+        "paused": 5,
+        "limit": 5,
+        "unit": "1",
+        "extended": 0,
+        "deadline": "2026-03-16",
+        "calendar": CALENDAR.version,
+    } == card.facts
+
+
+def _given(case: CaseFacts, today: date) -> list[str]:
+    found = cards(case, today, RULES, CALENDAR)
+    return [f"{card.colour} {card.rule.partition('.')[2].partition('/')[0]}" for card in found]
