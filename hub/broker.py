@@ -1,7 +1,8 @@
 """RabbitMQ, spoken in one place: connections, confirmed publishing, batches of deliveries.
 
 Promises   `Publisher.publish` returns when the broker has confirmed *and* routed the message;
-           nothing is acknowledged here but by the caller, after what it led to is safe
+           nothing is acknowledged here but by the caller, after what it led to is safe; what is
+           published is signed, so that a stranger's message is known as one (`Broker.check`)
 Careful    publishing and consuming have a connection each: the broker that holds back a publisher
            reads nothing from its connection, and acknowledgements would wait with it
 Units      time-outs in seconds
@@ -12,13 +13,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol, Self
 
 import structlog
 
 from hub.amqp import Channel, Connection, connect
-from schemas.errors import HubError, Misconfigured, Transient
+from hub.crypto import Mac, sm3
+from schemas.errors import HubError, Misconfigured, Rejected, Transient
 
 __all__ = [
     "Broker",
@@ -34,6 +36,20 @@ __all__ = [
 CONFIRM_S = 30.0
 CLOSE_S = 5.0
 SUSPECT_AFTER = 3
+SIGNATURE, DIGEST = "x-signature", "cloudEvents:digest"
+SIGNED = (
+    "cloudEvents:id",
+    "cloudEvents:source",
+    "cloudEvents:type",
+    "cloudEvents:subject",
+    "cloudEvents:time",
+    "cloudEvents:sequence",
+    DIGEST,
+    "x-key",
+    "x-operation",
+    "x-stage",
+    "x-route",
+)
 Purpose = Literal["publish", "consume"]
 log = structlog.get_logger("hub.broker")
 
@@ -75,8 +91,9 @@ class Broker:
     """A line to publish on and one to consume from. One that breaks fails all that is on it, and is
     opened anew by whoever asks next."""
 
-    def __init__(self, url: str, *, name: str) -> None:
-        self._url, self._name = url, name
+    def __init__(self, url: str, *, name: str, mac: Mac | None = None) -> None:
+        """*mac* signs and checks; without one nothing is signed and everything is taken."""
+        self._url, self._name, self._mac = url, name, mac
         self._open = False
         self._lines: dict[Purpose, Connection] = {}
         self._opening = asyncio.Lock()
@@ -92,6 +109,23 @@ class Broker:
         lines, self._lines = self._lines, {}
         for line in lines.values():
             await line.close(CLOSE_S)
+
+    def signed(self, outgoing: Outgoing) -> Outgoing:
+        if self._mac is None:
+            return outgoing
+        headers = dict(outgoing.headers)
+        headers[SIGNATURE] = self._mac.sign(_signed_parts(headers, outgoing.body))
+        return replace(outgoing, headers=headers)
+
+    def check(self, incoming: Incoming) -> None:
+        """Raises `Rejected` (``envelope.signature``) where none of the hub's processes sent it."""
+        if self._mac is None:
+            return
+        headers = incoming.headers
+        told = headers.get(SIGNATURE)
+        parts = _signed_parts(headers, incoming.body)
+        if not isinstance(told, str) or not self._mac.is_of(parts, told):
+            raise Rejected("envelope.signature", "Not sent by the hub")
 
     @property
     def connected(self) -> bool:
@@ -193,7 +227,8 @@ class Publisher:
     async def sent(self, batch: Sequence[Outgoing]) -> asyncio.Future[None]:
         """Write *batch* behind all that was written before; the future is done when every one of
         it is confirmed, or fails with `Transient`. Waits while the broker takes no more."""
-        return await (await self._ready()).publish(batch)
+        signed = [self._broker.signed(each) for each in batch]
+        return await (await self._ready()).publish(signed)
 
     async def _ready(self) -> Channel:
         if self._channel is not None and not self._channel.is_closed:
@@ -248,6 +283,12 @@ class Consumer:
         """Take no more; returns what has arrived meanwhile."""
         async with asyncio.timeout(CONFIRM_S):
             return await self._channel.stop()
+
+
+def _signed_parts(headers: Mapping[str, Any], body: bytes) -> list[str]:
+    """What a signature covers: the body by its digest, where it has one."""
+    parts = [str(headers.get(name, "")) for name in SIGNED]
+    return parts if DIGEST in headers else [*parts, sm3(body)]
 
 
 def _times_delivered(incoming: Incoming) -> int:

@@ -69,6 +69,7 @@ class LedgerWriter:
         unreadable: list[Outgoing] = []
         for incoming in batch:
             try:
+                self._broker.check(incoming)
                 self._read(incoming, rows, bodies)
             except Rejected as error:
                 log.warning("ledger.unreadable", exchange=incoming.exchange, code=error.code)

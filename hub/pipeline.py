@@ -105,6 +105,7 @@ class Pipeline:
     def _convert(self, incoming: Incoming) -> _Work:
         work = _Work(incoming)
         try:
+            self._broker.check(incoming)
             work.taken = decode_taken(incoming.headers, incoming.body)
             work.converted = convert(work.taken, self._plan)
         except HubError as error:

@@ -91,6 +91,7 @@ async def _whole(message: RabbitMessage) -> RabbitMessage:
 
 class _Runner:
     def __init__(self, of: ServiceRunner, subscriber: Subscriber, publisher: Publisher) -> None:
+        self._broker = of.broker
         self._store, self._seal, self._clock = of.store, of.seal, of.clock
         self._subscriber, self._publisher = subscriber, publisher
 
@@ -100,6 +101,7 @@ class _Runner:
         attempt = told if isinstance(told, int) and told > 0 else 1
         decoded: Message | None = None
         try:
+            self._broker.check(incoming)
             decoded = decode_message(incoming.headers, incoming.body)
             accepted = decoded
             await self._store.write(lambda connection: self._apply(connection, accepted))

@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from hub.broker import Broker
-from hub.crypto import Sm4Seal
+from hub.crypto import Mac, Sm4Seal
 from hub.plan import Plan, compile_plan
 from hub.store import Store
 from hub.store.migrate import migrate
@@ -40,8 +40,12 @@ class Instance:
     def plan(self) -> Plan:
         return compile_plan(read_site(self.settings.site))
 
+    def mac(self) -> Mac:
+        """Signs what the hub's processes tell each other."""
+        return Mac(self.secrets.key("message-key"))
+
     def seal(self) -> Sm4Seal:
-        return Sm4Seal(self.secrets.data_key())
+        return Sm4Seal(self.secrets.key("data-key"))
 
 
 def open_store(settings: Settings) -> Store:
@@ -60,4 +64,5 @@ async def open_broker(settings: Settings, name: str) -> AsyncIterator[tuple[Brok
         if url is None:
             node = await stack.enter_async_context(PrivateNode(settings.home / "broker"))
             url = node.url
-        yield await stack.enter_async_context(Broker(url, name=name)), url
+        mac = Instance.of(settings).mac()
+        yield await stack.enter_async_context(Broker(url, name=name, mac=mac)), url

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from schemas.errors import Misconfigured
 __all__ = ["SecretStore"]
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
-DATA_KEY_BYTES = 16
+KEY_BYTES = 16
 
 
 class SecretStore:
@@ -48,21 +49,25 @@ class SecretStore:
                     raise
                 self._keep(name, secrets.token_urlsafe(24))
 
-    def data_key(self) -> bytes:
-        """The key that seals bodies at rest; drawn at the first start."""
+    def key(self, name: str) -> bytes:
+        """A key of the hub's own, of 16 bytes; drawn at the first start."""
         try:
-            return bytes.fromhex(self.get("data-key"))
+            return bytes.fromhex(self.get(name))
         except Misconfigured:
-            self._keep("data-key", secrets.token_hex(DATA_KEY_BYTES))
-            return bytes.fromhex(self.get("data-key"))
+            self._keep(name, secrets.token_hex(KEY_BYTES))
+            return bytes.fromhex(self.get(name))
         except ValueError as error:
-            raise Misconfigured("secret.data-key", "The data key is not hexadecimal") from error
+            raise Misconfigured("secret.key", "A key is not hexadecimal", name=name) from error
 
     def _keep(self, name: str, value: str) -> None:
+        """Keep *value*, unless another process was quicker: none ever reads half of it."""
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        handle, draft = tempfile.mkstemp(dir=self._folder)
         try:
-            handle = os.open(self._folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(handle, "w", encoding="ascii") as file:
+                file.write(value)
+            os.link(draft, self._folder / name)
         except FileExistsError:
             return
-        with os.fdopen(handle, "w", encoding="ascii") as file:
-            file.write(value)
+        finally:
+            Path(draft).unlink()

@@ -127,13 +127,14 @@ class RouteWorker:
 
     async def _queued(self, incoming: Incoming, hand: _Hand) -> None:
         job = Queued(incoming, self._route.name, hand.publisher, self._order)
-        if self._order is None:
-            await self._one(job, hand)
-            return
         try:
+            self._broker.check(incoming)
             job.message = decode_message(incoming.headers, incoming.body)
-        except HubError:
+        except HubError as error:
             # It has no subject, so nobody's turn either.
+            await self._recover(job, error, hand)
+            return
+        if self._order is None:
             await self._one(job, hand)
             return
         async with self._order.turn(self._order.key(job.message)):
@@ -163,7 +164,7 @@ class RouteWorker:
             await job.back(self._clock())
             return
         try:
-            job.message = decode_message(job.headers, job.body)
+            job.message = job.message or decode_message(job.headers, job.body)
             delivered = await deliver(job.message, job.headers, self._route, self._link)
             self._link.breaker.succeeded()
             self._moved = True

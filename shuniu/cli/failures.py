@@ -162,7 +162,11 @@ def _with_desk(
             url = (
                 settings.amqp_url or running_url(settings.home / "broker") or _not_running(settings)
             )
-            async with Broker(url, name="failures") as opened, opened.publisher() as publisher:
+            mac = instance.mac()
+            async with (
+                Broker(url, name="failures", mac=mac) as opened,
+                opened.publisher() as publisher,
+            ):
                 plan = instance.plan()
                 return await work(FailureDesk(store, instance.seal(), plan, publisher, now))
         finally:

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import RowMapping, select
 
 from hub.broker import Broker, Publisher
-from hub.crypto import Sm4Seal
+from hub.crypto import Mac, Sm4Seal
 from hub.delivery import Link
 from hub.engine import ROLES, Engine
 from hub.envelope import Taken
@@ -154,7 +154,7 @@ async def running_engine(
 ) -> AsyncIterator[Running]:
     """An engine that runs until the block is left. *left*: instead of the usual system."""
     async with AsyncExitStack() as stack:
-        broker = await stack.enter_async_context(Broker(url, name="test"))
+        broker = await stack.enter_async_context(Broker(url, name="test", mac=Mac(b"test")))
         publisher = await stack.enter_async_context(broker.publisher())
         left, right = left or System(), System()
         engine = Engine(

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+from hub.broker import Broker, Outgoing
+from hub.convert import convert
+from hub.envelope import Taken, encode_message
 from hub.failure_desk import FailureDesk
+from hub.ids import new_id, new_trace
+from hub.intake import taken_in
 from hub.store import Store
 from hub.store.migrate import migrate
+from hub.topology import STREAMS, route_queue
 from schemas.errors import Misconfigured, Rejected, Transient
-from schemas.message import Delivery
+from schemas.message import Delivery, Record, SystemCode
 from schemas.receipt import Event
 from tests.hub.conftest import Running, System, a_step, eventually, now, running_engine
 
@@ -197,3 +203,33 @@ def _all(system: System, count: int) -> Callable[[], Awaitable[bool]]:
 def a_desk(running: Running) -> FailureDesk:
     engine = running.engine
     return FailureDesk(running.store, engine.seal, engine.plan, running.publisher, now)
+
+
+async def test_a_strangers_message_is_refused(running: Running) -> None:
+    """Published by somebody who got at the broker, or changed on its way: no effect anywhere."""
+    at = now()
+    taken = Taken(
+        id=new_id(at),
+        system=SystemCode("sender"),
+        received_at=at,
+        traceparent=new_trace(),
+        record=Record(kind="step", key="", body=a_step("A1")),
+    )
+    message = convert(taken, running.engine.plan).messages[0]
+    headers, body = encode_message(message, taken.id)
+    queue = route_queue("steps-to-left")
+    async with (
+        Broker(running.engine.url, name="stranger") as broker,
+        broker.publisher() as stranger,
+    ):
+        await stranger.publish(taken_in(taken))
+        await stranger.publish(Outgoing("", queue, body, headers))
+        await stranger.publish(Outgoing(STREAMS, f"{message.type}.{message.region}", body, headers))
+    await running.send(a_step("A2"))
+
+    await running.until(Event.DELIVERY_DONE, 2)
+
+    failed = await eventually(running.failed, lambda rows: len(rows) >= 3, "three failures")
+    assert {"envelope.signature"} == {row["code"] for row in failed}
+    assert {"A2"} == {payload["no"] for payload in running.left.payloads}
+    assert {"A2"} == {payload["no"] for payload in running.right.payloads}

@@ -56,8 +56,8 @@ def test_the_data_key_is_drawn_once(tmp_path: Path) -> None:
     """Sixteen bytes, the same at every start."""
     first, second = SecretStore(tmp_path, {}), SecretStore(tmp_path, {})
 
-    assert first.data_key() == second.data_key()
-    assert 16 == len(first.data_key())
+    assert first.key("data-key") == second.key("data-key")
+    assert 16 == len(first.key("data-key"))
 
 
 def test_references_are_resolved_wherever_they_stand(tmp_path: Path) -> None:
