@@ -41,15 +41,16 @@ class BadLine:
                 writer.transport.abort()
 
     async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self._trouble is Trouble.DOWN:
-            writer.transport.abort()
-            return
+        self._open.add(writer)
         if accepting := asyncio.current_task():
             # So that the suites can tell our tasks from the connector's.
             accepting.set_name("system line")
             self._accepted.add(accepting)
+        if self._trouble is Trouble.DOWN:
+            writer.transport.abort()
+            return
         far_reader, far_writer = await asyncio.open_connection(self._host, self._far_port)
-        self._open |= {writer, far_writer}
+        self._open.add(far_writer)
         calls = {
             asyncio.create_task(self._there(reader, far_writer), name="system line there"),
             asyncio.create_task(self._back(far_reader, writer), name="system line back"),
@@ -62,10 +63,13 @@ class BadLine:
     async def close(self) -> None:
         """Cut everything, and wait until nobody holds on to it."""
         self._trouble = Trouble.NONE
+        while pending := {each for each in self._accepted if not each.done()}:
+            for writer in self._open:
+                writer.transport.abort()
+            await asyncio.wait(pending, timeout=DRIP_S)
         for writer in self._open:
-            writer.transport.abort()
-        if self._accepted:
-            await asyncio.wait(self._accepted)
+            with suppress(OSError):
+                await writer.wait_closed()
 
     async def _there(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(ConnectionError):
@@ -112,5 +116,5 @@ async def bad_line(host: str, port: int) -> AsyncIterator[BadLine]:
     server = await asyncio.start_server(line.accept, "127.0.0.1", 0)
     line.port = server.sockets[0].getsockname()[1]
     yield line
-    await line.close()
     server.close()
+    await line.close()
