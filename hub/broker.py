@@ -35,7 +35,7 @@ __all__ = [
 
 CONFIRM_S = 30.0
 CLOSE_S = 5.0
-SUSPECT_AFTER = 3
+SUSPECT_AFTER, AHEAD_BYTES = 3, 32 * 1_048_576
 SIGNATURE, DIGEST = "x-signature", "cloudEvents:digest"
 SIGNED = (
     "cloudEvents:id",
@@ -155,13 +155,20 @@ class Broker:
 
     @asynccontextmanager
     async def consumer(
-        self, queue: str, *, prefetch: int, arguments: Mapping[str, Any] | None = None
+        self,
+        queue: str,
+        *,
+        prefetch: int,
+        arguments: Mapping[str, Any] | None = None,
+        budget_bytes: int = AHEAD_BYTES,
+        steady: bool = False,
     ) -> AsyncIterator[Consumer]:
         """Consume *queue* on a channel of its own. On leaving, what was not acknowledged goes back
-        to the queue."""
+        to the queue. *steady*: stay subscribed; where one consumer at a time is active, another
+        would go on with what comes behind."""
         channel = await self.channel("consume")
         try:
-            consumer = Consumer(channel, queue, prefetch, arguments)
+            consumer = Consumer(channel, queue, prefetch, arguments, budget_bytes, steady=steady)
             await consumer.start()
             yield consumer
         finally:
@@ -245,6 +252,9 @@ class Consumer:
 
     What was delivered before, more than once, may be what broke its worker. It is given out alone,
     with nothing else in hand, so that only the poisonous one nears the queue's delivery limit.
+
+    As many are fetched ahead as fit into *budget_bytes* by the size of the last ones, so that large
+    messages fill no memory.
     """
 
     def __init__(
@@ -253,31 +263,45 @@ class Consumer:
         queue: str,
         prefetch: int,
         arguments: Mapping[str, Any] | None = None,
+        budget_bytes: int = AHEAD_BYTES,
+        *,
+        steady: bool = False,
     ) -> None:
         self._channel, self._queue = channel, queue
         self._prefetch, self._arguments = prefetch, arguments
-        self._careful = "x-stream-offset" not in (arguments or {})
+        self._budget_bytes = budget_bytes
+        self._steady = steady or "x-stream-offset" in (arguments or {})
+        self._careful = not self._steady
+        self._ahead = 1 if self._careful else prefetch
 
     async def start(self) -> None:
         async with asyncio.timeout(CONFIRM_S):
-            ahead = 1 if self._careful else self._prefetch
-            await self._channel.consume(self._queue, prefetch=ahead, arguments=self._arguments)
+            ahead, arguments = self._ahead, self._arguments
+            await self._channel.consume(self._queue, prefetch=ahead, arguments=arguments)
 
     async def one(self) -> Incoming:
         return (await self.batch(1))[0]
 
     async def batch(self, most: int) -> Sequence[Incoming]:
-        """Wait for one, then take what is there, in order, up to *most*. No timer: under low load
-        a batch is one message, under high load batches grow by themselves."""
-        if not self._careful:
-            return await self._channel.arrived(most)
-        first = await self._channel.arrived(1)
-        if _times_delivered(first[0]) >= SUSPECT_AFTER:
-            return first
+        """Wait for one, then take what is there, in order, up to *most* and a few. No timer: under
+        low load a batch is one message, under high load batches grow by themselves."""
+        taken = await self._channel.arrived(most)
+        if self._steady:
+            return taken
+        if self._careful and _times_delivered(taken[0]) >= SUSPECT_AFTER:
+            return taken
+        mean = sum(len(each.body) for each in taken) // len(taken) + 1
+        fits = max(1, min(self._prefetch, self._budget_bytes // mean))
+        if not self._careful and (self._ahead <= 2 * fits and fits <= 2 * self._ahead):
+            return taken
+        return [*taken, *await self._again(fits)]
+
+    async def _again(self, ahead: int) -> Sequence[Incoming]:
+        """Subscribe anew, *ahead* messages at a time; returns what has arrived meanwhile."""
         more = await self.stop()
-        self._careful = False
+        self._careful, self._ahead = False, ahead
         await self.start()
-        return [*first, *more]
+        return more
 
     async def stop(self) -> Sequence[Incoming]:
         """Take no more; returns what has arrived meanwhile."""

@@ -98,7 +98,11 @@ class RouteWorker:
             hand = _Hand(publisher, receipts)
             # Left in the opposite order: what is under way, then its helpers, then the channels.
             consumer = await stack.enter_async_context(
-                self._broker.consumer(route_queue(self._route.name), prefetch=self._ahead)
+                self._broker.consumer(
+                    route_queue(self._route.name),
+                    prefetch=self._ahead,
+                    steady=self._order is not None,
+                )
             )
             await stack.enter_async_context(_beside(receipts.run()))
             tasks = await stack.enter_async_context(_under_way())
