@@ -1,9 +1,10 @@
 # Each target sets up all it needs, on a fresh machine too.
-.PHONY: run help test lint format setup setup-test lock clean
+.PHONY: run help test bench lint format setup setup-test lock clean
 
 help:
 	@echo "make run     start the hub with its simulators; pages at the printed address"
 	@echo "make test    all checks and tests"
+	@echo "make bench   all benchmarks; writes docs/benchmarks.md"
 	@echo "make lint    the checks without the tests"
 	@echo "make format  mend what the tools can mend"
 	@echo "make lock    write the exact versions of all libraries anew"
@@ -13,6 +14,10 @@ run: setup
 
 test: setup-test
 	.venv/bin/python -P scripts/check.py
+
+# One alone, and its switches: .venv/bin/python -m bench NAME --help
+bench: setup-test
+	.venv/bin/python -P -m bench all --write --dead-receiver --destinations 5 --ordered
 
 lint: setup-test
 	.venv/bin/python -P scripts/check.py --static

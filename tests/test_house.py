@@ -25,6 +25,7 @@ FOLDERS = (
     "monitoring",
     "simulators",
     "shuniu",
+    "bench",
 )
 MODULES = sorted(
     path

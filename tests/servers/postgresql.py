@@ -1,4 +1,5 @@
-"""The session's private PostgreSQL, tuned for tests: nothing is synchronised to the disk."""
+"""A private PostgreSQL: the session's, tuned for tests so that nothing is synchronised to the disk,
+or one with the server's own defaults of safety, for the benchmarks."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import psycopg
 
@@ -33,9 +35,18 @@ _QUICK = {
 }
 
 
+_DURABLE = dict.fromkeys(("fsync", "synchronous_commit", "full_page_writes"), "on") | {
+    "shared_buffers": "128MB",
+    "autovacuum": "on",
+}
+
+
 @contextmanager
-def serving(folder: Path) -> Iterator[Facts]:
-    """The facts are the address of an administrator's connection, without a database."""
+def serving(
+    folder: Path, *, durable: bool = False, output: IO[bytes] | None = None
+) -> Iterator[Facts]:
+    """The facts are the address of an administrator's connection, without a database. *durable*:
+    what is committed is on disk. The server logs to *output*, else where we do."""
     programs = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
     assert programs, "PostgreSQL is not installed: apt-get install -y postgresql"
     owner = unprivileged("postgres")
@@ -50,13 +61,20 @@ def serving(folder: Path) -> Iterator[Facts]:
         [*initdb, "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"],
         check=True,
         cwd="/",
+        stdout=output,
+        stderr=output,
         **owner,
     )
     key.unlink()
     port = free_port()
-    settings = [f"--{name}={value}" for name, value in (_QUICK | {"port": str(port)}).items()]
+    chosen = _QUICK | (_DURABLE if durable else {}) | {"port": str(port)}
+    settings = [f"--{name}={value}" for name, value in chosen.items()]
     server = subprocess.Popen(
-        [programs[-1] / "postgres", "-D", place / "data", *settings], cwd="/", **owner
+        [programs[-1] / "postgres", "-D", place / "data", *settings],
+        cwd="/",
+        stdout=output,
+        stderr=output,
+        **owner,
     )
     try:
         _ready(server, password, port)
