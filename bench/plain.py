@@ -77,7 +77,7 @@ class CaseOut(BaseModel):
     agentName: str | None
     agentNumber: str | None
     agentPhone: str
-    address: str | None
+    address: str
     regionCode: str
     acceptOrgName: str | None
     acceptOrgCode: str
@@ -114,7 +114,7 @@ def mapped(case: CaseIn) -> CaseOut:
         agentName=case.jbr,
         agentNumber=case.jbrzjh,
         agentPhone=case.lxdh,
-        address=case.qx + case.jd + case.mph if case.jd and case.mph else None,
+        address=case.qx + (case.jd or "") + (case.mph or ""),
         regionCode=case.qhdm,
         acceptOrgName=case.sljg,
         acceptOrgCode=case.sljgdm,

@@ -64,6 +64,15 @@ class Rounds:
         ]
         return Spread.of(seen) if seen else None
 
+    def quotient(self, variant: str, above: str, below: str) -> Spread | None:
+        """Two figures of one sample, the one to the other."""
+        seen = [
+            taken[variant][above] / taken[variant][below]
+            for taken in self.samples
+            if variant in taken
+        ]
+        return Spread.of(seen) if seen else None
+
 
 def rotated(names: Sequence[str], n: int) -> list[str]:
     """*names*, begun at the *n*-th."""

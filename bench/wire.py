@@ -114,6 +114,9 @@ class Wire(asyncio.Protocol):
         told = await self.call(commands.Queue.Declare(queue=queue, passive=True))
         return int(getattr(told, "message_count", 0))
 
+    async def is_empty(self, queue: str) -> bool:
+        return await self.depth(queue) == 0
+
     def acknowledge(self, tag: int) -> None:
         """All up to *tag*."""
         payload = (60 << 16 | 80).to_bytes(4, "big") + tag.to_bytes(8, "big") + b"\x01"

@@ -20,7 +20,7 @@ from bench.places import Place
 from bench.records import taken
 from bench.rounds import Sample
 from bench.site import ROUTE, bench_plan
-from bench.wire import Wire, opened, published
+from bench.wire import opened, published
 from hub.convert import convert
 from hub.envelope import encode_message
 from hub.topology import route_queue
@@ -86,14 +86,10 @@ async def deliver(
             raise Transient("bench.child", f"hub_delivery said {line[:100]}")
         took_s, cpu = time.perf_counter() - began, child.cpu_s - cpu
         for queue in queues[:live]:
-            await until(partial(_empty, wire, queue), f"{queue} to be empty", 30)
+            await until(partial(wire.is_empty, queue), f"{queue} to be empty", 30)
         await child.stop()
         for queue in queues[:live]:
             if left := await wire.depth(queue):
                 raise Transient("bench.short", f"{left} deliveries were not acknowledged")
     count = messages * live
     return {"per_s": count / took_s, "cpu_us": cpu / count * 1e6}
-
-
-async def _empty(wire: Wire, queue: str) -> bool:
-    return await wire.depth(queue) == 0

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -89,7 +89,7 @@ async def peer_hop(place: Place, peer: Peer, load: Load) -> Sample:
 
 
 async def hub_hop(
-    place: Place, load: Load, *, keep: Callable[[str, str], Any] | None = None
+    place: Place, load: Load, *, keep: Callable[[str, str], Awaitable[None]] | None = None
 ) -> Sample:
     """The hub's pipeline, with wire tap, history and *destinations* route queues bound. *keep* is
     awaited with the addresses of broker and database before both go."""
@@ -187,12 +187,14 @@ async def _children(
         ]
 
 
-async def until(reached: Callable[[], Any], wanted: str, within_s: float) -> None:
+async def until(
+    reached: Callable[[], Awaitable[bool]], wanted: str, within_s: float, look_s: float = LOOK_S
+) -> None:
     """Look until *reached*. Raises `Transient` ``bench.short`` when that takes too long."""
     try:
         async with asyncio.timeout(within_s):
             while not await reached():
-                await asyncio.sleep(LOOK_S)
+                await asyncio.sleep(look_s)
     except TimeoutError as error:
         raise Transient("bench.short", f"Waited in vain for {wanted}") from error
 

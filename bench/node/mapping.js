@@ -29,7 +29,7 @@ function mapped(c) {
     agentName: c.jbr,
     agentNumber: c.jbrzjh,
     agentPhone: c.lxdh,
-    address: c.jd && c.mph ? c.qx + c.jd + c.mph : undefined,
+    address: c.qx + (c.jd ?? '') + (c.mph ?? ''),
     regionCode: c.qhdm ?? '130100',
     acceptOrgName: c.sljg,
     acceptOrgCode: c.sljgdm,

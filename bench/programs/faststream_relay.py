@@ -58,7 +58,7 @@ async def main() -> None:
     begin()
     await broker.start()
     try:
-        await until_stopped(asyncio.Event().wait())  # type: ignore[arg-type]
+        await until_stopped(asyncio.Event().wait())
     finally:
         await broker.stop()
 

@@ -27,7 +27,7 @@ def begin() -> None:
     sys.stdin.readline()
 
 
-async def until_stopped(work: Coroutine[Any, Any, None]) -> None:
+async def until_stopped(work: Coroutine[Any, Any, object]) -> None:
     """Run *work* until our input ends; what it raises before that is raised."""
     stopped = asyncio.ensure_future(_end_of_input())
     working = asyncio.ensure_future(work)

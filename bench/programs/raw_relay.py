@@ -39,7 +39,7 @@ async def main() -> None:
         begin()
         await wire.call(commands.Basic.Qos(prefetch_count=PREFETCH))
         await wire.call(commands.Basic.Consume(queue=spec["source"]))
-        await until_stopped(asyncio.Event().wait())  # type: ignore[arg-type]
+        await until_stopped(asyncio.Event().wait())
 
 
 if __name__ == "__main__":

@@ -1,0 +1,112 @@
+"""The bench ``gateway``: signed submissions over HTTP, beside a bare Starlette app on the same server.
+
+A submission is a record of 2 KB, signed by HMAC-SM3, with a nonce of its own; it is answered 202
+when the broker holds it. The bare app reads the body, parses it and answers 202. Both run in
+uvicorn with the hub's settings; the load comes from a process of its own that has signed before.
+
+Form       ratio keys ``starlette``: the gateway beside a hub that works off what comes in, to the
+           bare app; ``alone_starlette``: the gateway alone, its queue only filling
+Not here   SM2 signatures: `connectors.signing` has none yet
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from functools import partial
+
+from bench.children import python_program, running
+from bench.hop.sample import LONGEST_S, topology, until
+from bench.options import Options
+from bench.places import Place
+from bench.report import Report, Target
+from bench.rounds import Sample, interleaved
+from bench.site import ROUTE
+from bench.wire import Wire, opened
+from hub.topology import PIPELINE, route_queue
+from schemas.errors import Transient
+from shuniu.node_identity import free_port
+
+__all__ = ["TARGETS", "gateway"]
+
+TARGETS = {"starlette": Target(0.3, 0.5)}
+DEFAULT_MESSAGES = 4000
+CONNECTIONS = 32
+SECRET = "of the benchmark alone"  # noqa: S105 - it lives for a minute, on this machine
+
+
+async def gateway(place: Place, options: Options, told: Callable[[str], None]) -> Report:
+    messages = options.messages or DEFAULT_MESSAGES
+    served = partial(_served, place, messages)
+    variants = {
+        "gateway": partial(served, "gateway", beside=True),
+        "gateway_alone": partial(served, "gateway"),
+        "starlette": partial(served, "starlette"),
+    }
+    rounds = await interleaved(variants, options.repeats, told)
+    report = Report("gateway", _conditions(options, messages), targets=TARGETS)
+    report.take(rounds)
+    report.compare("starlette", rounds.ratio("gateway", "starlette"))
+    report.compare("alone_starlette", rounds.ratio("gateway_alone", "starlette"))
+    return report
+
+
+async def _served(place: Place, messages: int, app: str, *, beside: bool = False) -> Sample:
+    """Serve *app*, with a hub *beside* it, and submit *messages* records."""
+    async with AsyncExitStack() as stack:
+        url = await stack.enter_async_context(place.broker())
+        database = stack.enter_context(place.database())
+        await topology(url, database)
+        wire = await stack.enter_async_context(opened(url))
+        base = {"url": url, "database": database, "destinations": 1}
+        port = free_port()
+        server = await stack.enter_async_context(
+            running(
+                python_program("web_server"), {**base, "app": app, "port": port, "secret": SECRET}
+            )
+        )
+        spec = {
+            "port": port,
+            "messages": messages,
+            "connections": CONNECTIONS,
+            "secret": SECRET,
+        }
+        load = await stack.enter_async_context(running(python_program("web_load"), spec))
+        children = [load, server]
+        if beside:
+            roles = {**base, "roles": ["pipeline", "ledger"]}
+            hub = await stack.enter_async_context(running(python_program("hub_roles"), roles))
+            hub.go()
+            children.append(hub)
+        server.go()
+        if (line := await server.line(30)) != "listening":
+            raise Transient("bench.child", f"web_server said {line[:100]}", program="web_server")
+        cpu = server.cpu_s
+        load.go()
+        found: dict[str, float] = json.loads(await load.line(LONGEST_S))
+        cpu = server.cpu_s - cpu
+        if app == "gateway":
+            target = route_queue(f"{ROUTE}-1") if beside else PIPELINE
+            await until(
+                partial(_holds, wire, target, messages), f"{messages} in {target}", LONGEST_S
+            )
+        for child in children:
+            await child.stop()
+    return {**found, "cpu_us": cpu / messages * 1e6}
+
+
+async def _holds(wire: Wire, queue: str, count: int) -> bool:
+    return await wire.depth(queue) >= count
+
+
+def _conditions(options: Options, messages: int) -> dict[str, object]:
+    return {
+        "messages": messages,
+        "repeats": options.repeats,
+        "load": f"{CONNECTIONS} keep-alive connections over loopback, one request in flight on each,"
+        " signed beforehand, from a process of its own",
+        "gateway": "HMAC-SM3 verified, nonce kept, record published confirmed, 202; beside a hub"
+        " running pipeline and ledger",
+        "sm2": "not measured: signatures by SM2 are not in connectors/signing yet",
+    }
