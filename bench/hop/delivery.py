@@ -14,7 +14,7 @@ from contextlib import AsyncExitStack
 from functools import partial
 
 from bench.children import python_program, running
-from bench.hop.sample import LONGEST_S, Load, topology, until
+from bench.hop.sample import LONGEST_S, Load, quiet, topology
 from bench.options import Options
 from bench.places import Place
 from bench.records import taken
@@ -23,7 +23,7 @@ from bench.site import ROUTE, bench_plan
 from bench.wire import opened, published
 from hub.convert import convert
 from hub.envelope import encode_message
-from hub.topology import route_queue
+from hub.topology import LEDGER, route_queue
 from schemas.errors import Transient
 
 __all__ = ["deliver", "delivery"]
@@ -85,8 +85,7 @@ async def deliver(
         if (line := await child.line(LONGEST_S)) != "done":
             raise Transient("bench.child", f"hub_delivery said {line[:100]}")
         took_s, cpu = time.perf_counter() - began, child.cpu_s - cpu
-        for queue in queues[:live]:
-            await until(partial(wire.is_empty, queue), f"{queue} to be empty", 30)
+        await quiet(wire, LEDGER)
         await child.stop()
         for queue in queues[:live]:
             if left := await wire.depth(queue):

@@ -34,11 +34,12 @@ from hub.topology import LEDGER, PIPELINE, route_queue
 from schemas.errors import Transient
 from shuniu.clock import now
 
-__all__ = ["Load", "Peer", "filled", "hub_hop", "peer_hop", "timed", "topology", "until"]
+__all__ = ["Load", "Peer", "filled", "hub_hop", "peer_hop", "quiet", "timed", "topology", "until"]
 
 SOURCE, TARGET, EXCHANGE = "bench.source", "bench.target", "bench.out"
 KEY = f"{RESOURCE}.created.130102"
 LOOK_S, LONGEST_S, SETTLE_S = 0.02, 240.0, 10.0
+QUIET_S = 0.4
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,8 +165,7 @@ async def timed(
         took_s = time.perf_counter() - began
         cpu = sum(child.cpu_s for child in children) - cpu
         broker = _broker_cpu(place) - broker
-        # What is confirmed is acknowledged at once; then nothing may come back to the source.
-        await asyncio.sleep(0.2)
+        await quiet(wire, target if source == SOURCE else LEDGER)
         for child in children:
             await child.stop()
     if left := await _settled(wire, source):
@@ -197,6 +197,15 @@ async def until(
                 await asyncio.sleep(look_s)
     except TimeoutError as error:
         raise Transient("bench.short", f"Waited in vain for {wanted}") from error
+
+
+async def quiet(wire: Wire, queue: str) -> None:
+    """Wait until nothing more comes to *queue*: receipts and acknowledgements follow what is
+    confirmed at once, and are done then. What is not comes back to its source, and is noticed."""
+    before = -1
+    while (depth := await wire.depth(queue)) != before:
+        before = depth
+        await asyncio.sleep(QUIET_S)
 
 
 async def _proven(wire: Wire, target: str, load: Load, *, maps: bool) -> None:
