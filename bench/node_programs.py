@@ -1,4 +1,4 @@
-"""The peers in JavaScript, set up in ``.bench/node`` from the lock file of ``bench/node``.
+"""The peers in JavaScript, set up in ``.bench/`` from the lock files of ``bench/node`` and ``bench/node_red``.
 
 Promises   a machine without Node or npm, or without a package index, is told in plain words: the
            peer is left out, and the bench goes on
@@ -16,34 +16,34 @@ from schemas.errors import Misconfigured
 
 __all__ = ["node_program"]
 
-_SOURCE = Path(__file__).parent / "node"
-_PLACE = ROOT / ".bench" / "node"
+_SOURCES = Path(__file__).parent
+_SHARED = "node/mapping.js"
 _INSTALL_S = 300.0
 
 
-def node_program(name: str) -> list[str]:
-    """The command of a program in ``bench/node``. Raises `Misconfigured` ``bench.absent``."""
+def node_program(folder: str, name: str) -> list[str]:
+    """The command of a program in ``bench/<folder>``. Raises `Misconfigured` ``bench.absent``."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
         raise Misconfigured("bench.absent", "Node.js or npm is not installed", program=name)
-    _set_up(npm)
-    return [node, str(_PLACE / name)]
+    place = ROOT / ".bench" / folder
+    shutil.copytree(_SOURCES / folder, place, dirs_exist_ok=True)
+    shutil.copy(_SOURCES / _SHARED, place)
+    _install(npm, place)
+    return [node, str(place / name)]
 
 
-def _set_up(npm: str) -> None:
-    files = sorted(path for path in _SOURCE.iterdir() if path.is_file())
-    locked = hashlib.sha256((_SOURCE / "package-lock.json").read_bytes()).hexdigest()
-    mark = _PLACE / ".locked"
-    _PLACE.mkdir(parents=True, exist_ok=True)
-    for path in files:
-        shutil.copy(path, _PLACE)
+def _install(npm: str, place: Path) -> None:
+    """What the lock file names, unless it is there."""
+    locked = hashlib.sha256((place / "package-lock.json").read_bytes()).hexdigest()
+    mark = place / ".locked"
     if mark.exists() and mark.read_text(encoding="ascii") == locked:
         return
     mark.unlink(missing_ok=True)
     try:
         done = subprocess.run(
             [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"],
-            cwd=_PLACE,
+            cwd=place,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=_INSTALL_S,

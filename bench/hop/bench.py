@@ -37,7 +37,8 @@ PEERS = {
     "hub_bare": Peer(partial(python_program, "hub_bare")),
     "faststream": Peer(partial(python_program, "faststream_relay")),
     "kombu": Peer(partial(python_program, "kombu_relay")),
-    "node": Peer(partial(node_program, "relay.js")),
+    "node": Peer(partial(node_program, "node", "relay.js")),
+    "node_red": Peer(partial(node_program, "node_red", "relay.js")),
 }
 # Samples of about equal length: how many messages a peer gets to each of the hub's.
 WEIGHTS = {
@@ -47,7 +48,7 @@ WEIGHTS = {
     "faststream": 0.3,
     "kombu": 0.3,
 }
-COMPARED = ("broker_limit", "broker_limit_taps", "faststream", "kombu", "node")
+COMPARED = ("broker_limit", "broker_limit_taps", "faststream", "kombu", "node", "node_red")
 DEFAULT_MESSAGES = 8000
 
 
@@ -101,6 +102,10 @@ def _conditions(options: Options, load: Load) -> dict[str, object]:
         "hub_bare": "the hub's envelope, conversion and transport; no claim, no receipt, one queue",
         "peers": "decode, SM3 digest, map 30 fields, publish persistent confirmed, ack; one queue;"
         " no validation of value domains",
+        "node": "amqplib 2.3.1, confirm callbacks, prefetch 500",
+        "node_red": "Node-RED 4.1.8 embedded, a function node between two AMQP nodes of the bench's own"
+        " (amqplib, confirms): node-red-contrib-amqp 0.4.5 consumes without acks and publishes"
+        " without confirms, and other packages are not in the registry",
         "broker_limit": "raw asyncio relay, bodies untouched; broker_limit_taps: with the hub's"
         " two more queues bound",
     }
