@@ -1,46 +1,67 @@
 """The ledger (流水): an append-only row for everything that happened to every message.
 
 The broker copies each message and receipt to the ledger's queue (wire tap); the hot path
-pays nothing. Here they become rows, in batches, each acknowledged after its commit.
+pays nothing. Here they become rows, in batches, each acknowledged after its commit: while one batch
+is being written, the next is read, compressed and sealed.
 
-Promises   a row is kept once, by its key, however often its message is delivered
+Promises   a row is kept once, by its key, however often its message is delivered, and whatever dies
+           between any two steps
+Careful    several processes may write: they take turns (`hub.store.append`)
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, tuple_, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from hub.broker import Broker, Incoming, Outgoing, Publisher, acknowledge
 from hub.crypto import Seal
-from hub.envelope import decode_message, decode_receipts, encode_body
+from hub.envelope import CE, decode_message, decode_receipts
 from hub.failures import parked
 from hub.ids import trace_id
-from hub.store import Store, insert_once
-from hub.store.tables import failures, ledger, payloads
+from hub.payloads import packed
+from hub.store import Store
+from hub.store.append import Row, append, fitted
+from hub.store.partitions import By
+from hub.store.tables import failures
 from hub.topology import LEDGER, STREAMS
 from schemas.errors import Rejected, Transient
 from schemas.receipt import Event, Receipt
 
 __all__ = ["LedgerWriter"]
 
-BATCH, PREFETCH = 400, 1000
+BATCH, BATCHES_READ = 500, 2
+PREFETCH = BATCH * (BATCHES_READ + 2)
+AGAIN_FIRST_S, AGAIN_LAST_S = 0.5, 15.0
 RESOLVES = {
     Event.DELIVERY_DONE: "route",
     Event.DELIVERY_LEFT_OUT: "route",
     Event.SERVICE_DONE: "service",
     Event.RECORD_ACCEPTED: "intake",
 }
+PARAMETERS = 900
 log = structlog.get_logger("hub.ledger")
 
 
+@dataclass(slots=True)
+class _Read:
+    """What a batch says: rows, sealed bodies by digest, and what could not be read."""
+
+    batch: Sequence[Incoming]
+    rows: list[Row] = field(default_factory=list)
+    bodies: dict[str, bytes] = field(default_factory=dict)
+    unreadable: list[tuple[Incoming, Rejected]] = field(default_factory=list)
+
+
 class LedgerWriter:
-    """*changed* is called after each commit with the events it held: the live page listens."""
+    """*changed* is called after each commit with the events it held: the live page listens. *by*:
+    how long a partition is."""
 
     def __init__(
         self,
@@ -49,72 +70,102 @@ class LedgerWriter:
         seal: Seal,
         clock: Callable[[], datetime],
         changed: Callable[[frozenset[Event]], None] = lambda _: None,
+        by: By = "month",
     ) -> None:
         self._broker, self._store, self._seal, self._clock = broker, store, seal, clock
-        self._changed = changed
+        self._changed, self._by = changed, by
 
     async def run(self) -> None:
+        read: asyncio.Queue[_Read] = asyncio.Queue(BATCHES_READ)
         async with (
             self._broker.publisher() as publisher,
             self._broker.consumer(LEDGER, prefetch=PREFETCH) as consumer,
+            asyncio.TaskGroup() as stages,
         ):
+            stages.create_task(self._writing(read, publisher))
             while True:
                 batch = await consumer.batch(BATCH)
-                await self._write(batch, publisher)
-                await acknowledge(batch, in_order=True)
+                await read.put(await asyncio.to_thread(_read, batch, self._seal, self._broker.check))
 
-    async def _write(self, batch: Sequence[Incoming], publisher: Publisher) -> None:
-        rows: list[dict[str, Any]] = []
-        bodies: list[dict[str, Any]] = []
-        unreadable: list[Outgoing] = []
-        for incoming in batch:
-            try:
-                self._broker.check(incoming)
-                self._read(incoming, rows, bodies)
-            except Rejected as error:
-                log.warning("ledger.unreadable", exchange=incoming.exchange, code=error.code)
-                at = self._clock()
-                unreadable.append(parked(incoming, error, stage="ledger", at=at, attempts=1))
-        wait = 0.5
+    async def _writing(self, read: asyncio.Queue[_Read], publisher: Publisher) -> None:
+        while True:
+            told = await read.get()
+            await self._write(told, publisher)
+            await acknowledge(told.batch, in_order=True)
+
+    async def _write(self, read: _Read, publisher: Publisher) -> None:
+        now = self._clock()
+        unreadable = [_aside(incoming, error, now) for incoming, error in read.unreadable]
+        wait_s = AGAIN_FIRST_S
         while True:
             try:
                 await publisher.publish_all(unreadable)
-                await self._store.write(lambda connection: _keep(connection, rows, bodies))
+                await self._store.write(lambda connection: self._keep(connection, read))
             except Transient as error:
-                log.warning("ledger.waiting", code=error.code, seconds=wait)
-                await asyncio.sleep(wait)
-                wait = min(wait * 2, 15)
+                log.warning("ledger.waiting", code=error.code, seconds=wait_s)
+                await asyncio.sleep(wait_s)
+                wait_s = min(wait_s * 2, AGAIN_LAST_S)
             else:
-                self._changed(frozenset(Event(row["event"]) for row in rows))
+                self._changed(frozenset(Event(row["event"]) for row in read.rows))
                 return
 
-    def _read(
-        self, incoming: Incoming, rows: list[dict[str, Any]], bodies: list[dict[str, Any]]
-    ) -> None:
-        if incoming.exchange == STREAMS:
-            message = decode_message(incoming.headers, incoming.body)
-            at = self._clock()
-            rows.append(
-                _row(
-                    Receipt(
-                        key=f"{message.id}.{Event.MESSAGE_PUBLISHED}",
-                        event=Event.MESSAGE_PUBLISHED,
-                        at=at,
-                        message_id=message.id,
-                        record_id=str(incoming.headers.get("x-record", "")),
-                        source=message.source,
-                        resource=message.resource,
-                        operation=message.operation,
-                        subject=message.subject,
-                        trace=trace_id(message.traceparent),
-                        digest=message.digest,
-                    )
-                )
-            )
-            sealed = self._seal.seal(encode_body(message.body))
-            bodies.append({"message_id": message.id, "at": at, "sealed": sealed})
-        else:
-            rows += map(_row, decode_receipts(incoming.body))
+    def _keep(self, connection: Connection, read: _Read) -> None:
+        append(connection, read.rows, read.bodies, now=self._clock(), by=self._by)
+        _resolve(connection, read.rows)
+
+
+def _aside(incoming: Incoming, error: Rejected, now: datetime) -> Outgoing:
+    log.warning("ledger.unreadable", exchange=incoming.exchange, code=error.code)
+    return parked(incoming, error, stage="ledger", at=now, attempts=1)
+
+
+def _read(
+    batch: Sequence[Incoming], seal: Seal, check: Callable[[Incoming], None]
+) -> _Read:
+    """In a thread of its own: compressing and sealing take longer than all the rest."""
+    read = _Read(batch)
+    for incoming in batch:
+        try:
+            check(incoming)
+            if incoming.exchange == STREAMS:
+                row = _published(incoming)
+                read.rows.append(row)
+                if row["digest"] not in read.bodies:
+                    read.bodies[row["digest"]] = packed(incoming.body, seal)
+            else:
+                read.rows += map(_row, decode_receipts(incoming.body))
+        except Rejected as error:
+            read.unreadable.append((incoming, error))
+    return read
+
+
+def _published(incoming: Incoming) -> Row:
+    """The row of a message on its stream. Its time is the message's own: the same however often and
+    however late it is read."""
+    message = decode_message(incoming.headers, incoming.body)
+    row = _row(
+        Receipt(
+            key=f"{message.id}.{Event.MESSAGE_PUBLISHED}",
+            event=Event.MESSAGE_PUBLISHED,
+            at=message.time,
+            message_id=message.id,
+            record_id=str(incoming.headers.get("x-record", "")),
+            source=message.source,
+            resource=message.resource,
+            operation=message.operation,
+            subject=message.subject,
+            trace=trace_id(message.traceparent),
+            digest=message.digest,
+        )
+    )
+    row["envelope"] = {
+        "dataschema": message.dataschema,
+        "region": message.region,
+        "sequence": message.sequence,
+        "subject": str(incoming.headers[f"{CE}subject"]),
+        "traceparent": message.traceparent,
+    }
+    return row
 
 
 _COPIED = (
@@ -127,6 +178,7 @@ _COPIED = (
     "operation",
     "subject",
     "route",
+    "version",
     "system",
     "attempt",
     "code",
@@ -138,31 +190,46 @@ _COPIED = (
 )
 
 
-def _row(receipt: Receipt) -> dict[str, Any]:
-    return {
-        **{name: getattr(receipt, name) for name in _COPIED},
-        "event": receipt.event.value,
-        "faults": [{"code": f.code, "at": f.at, "facts": f.facts} for f in receipt.faults],
-        "doubts": [{"code": f.code, "at": f.at, "facts": f.facts} for f in receipt.doubts],
-    }
+def _row(receipt: Receipt) -> Row:
+    row: Row = {name: getattr(receipt, name) for name in _COPIED}
+    row["event"] = receipt.event.value
+    row["faults"] = [{"code": f.code, "at": f.at, "facts": f.facts} for f in receipt.faults]
+    row["doubts"] = [{"code": f.code, "at": f.at, "facts": f.facts} for f in receipt.doubts]
+    row["envelope"] = None
+    return fitted(row)
 
 
-def _keep(
-    connection: Connection, rows: Sequence[dict[str, Any]], bodies: Sequence[dict[str, Any]]
-) -> None:
-    if rows:
-        connection.execute(insert_once(connection, ledger), rows)
-    if bodies:
-        connection.execute(insert_once(connection, payloads), bodies)
-    done = [
-        (row["message_id"], RESOLVES[Event(row["event"])], row["route"])
+_WAITING = failures.c.state.in_(("waiting", "retrying"))
+_DONE = (
+    update(failures)
+    .where(
+        failures.c.message_id == bindparam("of"),
+        failures.c.stage == bindparam("at_stage"),
+        failures.c.route == bindparam("on_route"),
+        _WAITING,
+    )
+    .values(state="resolved")
+)
+
+
+def _resolve(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """What was done at last is no failure any more."""
+    done = {
+        (row["message_id"], stage, row["route"])
         for row in rows
-        if Event(row["event"]) in RESOLVES
-    ]
-    if done:
-        place = tuple_(failures.c.message_id, failures.c.stage, failures.c.route)
+        if (stage := RESOLVES.get(row["event"]))
+    }
+    # Nearly always nothing waits: one look is cheaper than comparing every row.
+    if not done or not connection.execute(select(failures.c.id).where(_WAITING).limit(1)).first():
+        return
+    c = failures.c
+    ids = sorted({message_id for message_id, _, _ in done})
+    waiting: set[tuple[str, str, str]] = set()
+    for start in range(0, len(ids), PARAMETERS):
+        some = c.message_id.in_(ids[start : start + PARAMETERS])
+        query = select(c.message_id, c.stage, c.route).where(some, _WAITING)
+        waiting |= {(row[0], row[1], row[2]) for row in connection.execute(query)}
+    if over := sorted(waiting & done):
         connection.execute(
-            update(failures)
-            .where(place.in_(done), failures.c.state.in_(("waiting", "retrying")))
-            .values(state="resolved")
+            _DONE, [{"of": of, "at_stage": stage, "on_route": route} for of, stage, route in over]
         )

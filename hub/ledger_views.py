@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, func, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Float,
+    RowMapping,
+    String,
+    cast,
+    func,
+    literal,
+    or_,
+    select,
+    type_coerce,
+)
 
 from hub.store.tables import ledger, payloads
 from schemas.receipt import Event
@@ -29,24 +41,29 @@ def series(
 ) -> list[int]:
     """How many rows of *event* fell into each bucket from *since* to *until*, oldest first."""
     buckets = [0] * max(1, -(-int((until - since).total_seconds()) // bucket_s))
-    query = select(ledger.c.at).where(
-        ledger.c.event == event.value, ledger.c.at >= since, ledger.c.at < until
+    number = func.floor((_seconds(connection) - since.timestamp()) / bucket_s).label("number")
+    query = (
+        select(number, func.count())
+        .where(ledger.c.event == event.value, ledger.c.at >= since, ledger.c.at < until)
+        .group_by(number)
     )
-    width = timedelta(seconds=bucket_s)
-    for at in connection.scalars(query):
-        buckets[min((at - since) // width, len(buckets) - 1)] += 1
+    for bucket, many in connection.execute(query):
+        buckets[min(max(int(bucket), 0), len(buckets) - 1)] += many
     return buckets
 
 
 def recent(
-    connection: Connection, *, limit: int, system: str = "", resource: str = ""
+    connection: Connection, *, limit: int, system: str = "", resource: str = "", route: str = ""
 ) -> Sequence[RowMapping]:
-    """The newest first; *system* as source or target."""
-    query = select(ledger).order_by(ledger.c.id.desc()).limit(min(limit, MOST_ROWS))
+    """The newest first; *system* as source or target; *route*: a route or service."""
+    c = ledger.c
+    query = select(ledger).order_by(c.at.desc(), c.id.desc()).limit(min(limit, MOST_ROWS))
     if system:
-        query = query.where(or_(ledger.c.source == system, ledger.c.system == system))
+        query = query.where(or_(c.source == system, (c.system == system) & (c.system != "")))
     if resource:
-        query = query.where(ledger.c.resource == resource)
+        query = query.where(c.resource == resource)
+    if route:
+        query = query.where(c.route == route)
     return _rows(connection, query)
 
 
@@ -79,16 +96,27 @@ def retrying(connection: Connection, since: datetime) -> dict[str, int]:
 
 
 def payload(connection: Connection, message_id: str) -> tuple[str, bytes] | None:
-    """Resource and sealed body of a published message; None where none is kept."""
+    """Resource and sealed body (`hub.payloads`) of a published message; None where none is kept."""
+    held = (payloads.c.digest == ledger.c.digest) & (payloads.c.part == ledger.c.part)
     row = connection.execute(
         select(ledger.c.resource, payloads.c.sealed)
-        .join_from(payloads, ledger, payloads.c.message_id == ledger.c.message_id)
+        .join_from(ledger, payloads, held)
         .where(
-            payloads.c.message_id == message_id,
+            ledger.c.message_id == message_id,
             ledger.c.event == Event.MESSAGE_PUBLISHED.value,
         )
     ).first()
     return (row.resource, row.sealed) if row else None
+
+
+def _seconds(connection: Connection) -> ColumnElement[float]:
+    """A row's time, in seconds since 1970."""
+    if connection.dialect.name == "postgresql":
+        return cast(func.extract("epoch", ledger.c.at), Float)
+    # Kept as text there: the whole seconds, and what stands behind the point.
+    told = type_coerce(ledger.c.at, String)
+    whole = cast(func.strftime("%s", told), Float)
+    return whole + cast(literal("0").concat(func.substr(told, 20)), Float)
 
 
 def _rows(connection: Connection, query: Any) -> Sequence[RowMapping]:

@@ -14,6 +14,7 @@ from hub.broker import Broker
 from hub.crypto import Seal
 from hub.envelope import decode_body
 from hub.failure_desk import FailureDesk
+from hub.payloads import unpacked
 from hub.plan import Plan
 from hub.route_states import RouteState, halted_routes
 from hub.store import Store
@@ -90,7 +91,7 @@ class ConsoleLedger:
             return None
         resource, sealed = found
         mask = self.plan.masks.get(resource)
-        body = decode_body(self.seal.open(sealed))
+        body = decode_body(unpacked(sealed, self.seal))
         shown = mask(body) if mask else dict.fromkeys(body, "＊")
         return Payload(body=shown, names=_item_names(self.plan, resource))
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from hub.crypto.digest import sm3
+from hub.crypto.digest import sm3, sm3_bytes
 from hub.crypto.mac import Mac
 from hub.crypto.seal import Seal, Sm4Seal
 
-__all__ = ["Mac", "Seal", "Sm4Seal", "sm3"]
+__all__ = ["Mac", "Seal", "Sm4Seal", "sm3", "sm3_bytes"]

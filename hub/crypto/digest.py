@@ -8,10 +8,15 @@ from __future__ import annotations
 
 from cryptography.hazmat.primitives.hashes import SM3, Hash
 
-__all__ = ["sm3"]
+__all__ = ["sm3", "sm3_bytes"]
 
 
 def sm3(content: bytes) -> str:
+    return sm3_bytes(content).hex()
+
+
+def sm3_bytes(content: bytes) -> bytes:
+    """The 32 bytes themselves."""
     digest = Hash(SM3())
     digest.update(content)
-    return digest.finalize().hex()
+    return digest.finalize()

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     Column,
     DateTime,
     Index,
@@ -28,9 +29,13 @@ __all__ = [
     "inbox",
     "intake_keys",
     "ledger",
+    "ledger_checkpoints",
+    "ledger_keys",
+    "ledger_partitions",
     "metadata",
     "outbox",
     "payloads",
+    "replays",
     "route_states",
 ]
 
@@ -60,8 +65,12 @@ class Moment(TypeDecorator[datetime]):
 ledger = Table(
     "ledger",
     metadata,
+    # In PostgreSQL partitioned by range of `at`, with (id, at) as its key.
     Column("id", AutoId, primary_key=True, autoincrement=True),
-    Column("key", String(160), nullable=False, unique=True),
+    Column("part", String(10), nullable=False),  # of the chain; see `ledger_partitions`
+    Column("seq", BigInteger, nullable=False),  # place in the chain, from 1
+    Column("link", LargeBinary(32), nullable=False),  # see `hub.store.chain`
+    Column("key", String(160), nullable=False),
     Column("at", Moment, nullable=False),
     Column("event", String(32), nullable=False),
     Column("message_id", String(36), nullable=False),
@@ -71,6 +80,7 @@ ledger = Table(
     Column("operation", String(16), nullable=False),
     Column("subject", String(128), nullable=False),
     Column("route", String(128), nullable=False),
+    Column("version", String(16), nullable=False),
     Column("system", String(64), nullable=False),
     Column("attempt", Integer, nullable=False),
     Column("code", String(64), nullable=False),
@@ -81,19 +91,75 @@ ledger = Table(
     Column("trace", String(32), nullable=False),
     Column("digest", String(64), nullable=False),
     Column("by", String(64), nullable=False),
+    Column("envelope", JSON, nullable=True),  # of a published message: what no column holds
+    Index("ledger_at", "at", "id"),
     Index("ledger_message", "message_id"),
     Index("ledger_record", "record_id"),
     Index("ledger_subject", "subject"),
-    Index("ledger_event_at", "event", "at"),
     Index("ledger_trace", "trace"),
+    Index("ledger_event", "event", "at"),
+    Index("ledger_source", "source", "at"),
+    Index("ledger_system", "system", "at"),
+)
+
+ledger_keys = Table(
+    "ledger_keys",
+    metadata,
+    Column("mark", LargeBinary(16), primary_key=True),  # of a row's key; see `hub.store.append`
+)
+
+ledger_partitions = Table(
+    "ledger_partitions",
+    metadata,
+    Column("name", String(10), primary_key=True),
+    Column("since", Moment, nullable=True),  # none: what no other partition takes
+    Column("until", Moment, nullable=True),
+    Column("state", String(16), nullable=False),  # open, dropped
+    Column("rows", BigInteger, nullable=False),
+    Column("link", LargeBinary(32), nullable=False),  # of the last row
+    Column("payloads", String(16), nullable=False),  # kept, dropped
+)
+
+ledger_checkpoints = Table(
+    "ledger_checkpoints",
+    metadata,
+    Column("id", AutoId, primary_key=True, autoincrement=True),
+    Column("part", String(10), nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("link", LargeBinary(32), nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("closing", Boolean, nullable=False),  # the last one: the partition was dropped
+    Column("chained", LargeBinary(32), nullable=False),  # checkpoints are a chain of their own
+    Column("signature", LargeBinary, nullable=True),  # SM2 over `chained`; none as yet
+    Column("signed_by", String(64), nullable=False),  # id of the key; "" as yet
+    Index("ledger_checkpoints_part", "part", "rows"),
 )
 
 payloads = Table(
     "payloads",
     metadata,
-    Column("message_id", String(36), primary_key=True),
-    Column("at", Moment, nullable=False),
+    # A body is kept once a partition, by its SM3. In PostgreSQL partitioned by list of `part`.
+    Column("part", String(10), primary_key=True),
+    Column("digest", String(64), primary_key=True),
     Column("sealed", LargeBinary, nullable=False),
+)
+
+replays = Table(
+    "replays",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("resource", String(64), nullable=False),
+    Column("since", Moment, nullable=False),
+    Column("until", Moment, nullable=False),
+    Column("step", String(16), nullable=False),  # intake, stream, route, service
+    Column("place", String(128), nullable=False),  # the route or service; "" otherwise
+    Column("source", String(16), nullable=False),  # history, ledger
+    Column("by", String(64), nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("state", String(16), nullable=False),  # running, done
+    Column("position", String(64), nullable=False),  # "" at the beginning
+    Column("sent", BigInteger, nullable=False),
+    Column("skipped", BigInteger, nullable=False),
 )
 
 intake_keys = Table(
