@@ -21,6 +21,7 @@ from hub.ledger import LedgerWriter
 from hub.pipeline import Pipeline
 from hub.plan import Plan
 from hub.port import Source
+from hub.retention import LedgerKeeper, Retention
 from hub.route_states import RouteStates
 from hub.sources import SourcePoll
 from hub.store import Store
@@ -62,6 +63,7 @@ class Engine:
     polled: Sequence[Polled] = ()
     subscribers: Sequence[Subscriber] = ()
     changed: Callable[[frozenset[Event]], None] = lambda _: None
+    retention: Retention = field(default_factory=Retention)
 
     async def declare(self) -> None:
         services = (
@@ -89,7 +91,10 @@ class Engine:
         if "pipeline" in roles:
             works.append(("pipeline", Pipeline(broker, store, self.plan, clock).run))
         if "ledger" in roles:
-            works.append(("ledger", LedgerWriter(broker, store, seal, clock, self.changed).run))
+            by = self.retention.by
+            writer = LedgerWriter(broker, store, seal, clock, self.changed, by)
+            works.append(("ledger", writer.run))
+            works.append(("retention", LedgerKeeper(store, self.retention, clock).run))
             works.append(("failures", FailureWriter(broker, store, seal, clock).run))
         if "delivery" in roles:
             works += [

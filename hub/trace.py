@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, or_, select
 
 from hub.store.tables import ledger
+from schemas.receipt import Event
 
 __all__ = ["trace"]
 
@@ -22,7 +23,8 @@ def trace(connection: Connection, asked: str) -> Sequence[RowMapping]:
     what the record led to, and what domain services made of that.
     """
     c = ledger.c
-    escaped = asked.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    # "." follows "-": a range, which an index serves in either database.
+    below = (c.subject >= f"{asked}-") & (c.subject < f"{asked}.")
     found: Any = (
         connection.execute(
             select(c.trace, c.message_id)
@@ -32,7 +34,7 @@ def trace(connection: Connection, asked: str) -> Sequence[RowMapping]:
                     c.record_id == asked,
                     c.trace == asked,
                     c.subject == asked,
-                    c.subject.like(f"{escaped}-%", escape="\\"),
+                    below,
                 )
             )
             .limit(MOST_ROWS)
@@ -44,11 +46,13 @@ def trace(connection: Connection, asked: str) -> Sequence[RowMapping]:
     ids = {row["message_id"] for row in found}
     if not ids:
         return []
+    # A message has the time of its record: what came in stands before what it became.
+    later = c.event != Event.RECORD_RECEIVED.value
     rows: Any = (
         connection.execute(
             select(ledger)
             .where(or_(c.trace.in_(traces), c.message_id.in_(ids)))
-            .order_by(c.at, c.id)
+            .order_by(c.at, later, c.id)
             .limit(MOST_ROWS)
         )
         .mappings()

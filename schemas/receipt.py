@@ -28,6 +28,8 @@ class Event(StrEnum):
     RECORD_ACCEPTED = "record.accepted"  # every message of it stands on its stream
     MESSAGE_PUBLISHED = "message.published"
     MESSAGE_REPLAYED = "message.replayed"  # `number` is the replay's id, `by` who asked for it
+    REPLAY_BEGUN = "replay.begun"
+    REPLAY_DONE = "replay.done"
     DELIVERY_DONE = "delivery.done"
     DELIVERY_LEFT_OUT = "delivery.left_out"  # the route's condition does not hold
     DELIVERY_REPLACED = "delivery.replaced"  # by a newer one of its subject, while it waited

@@ -27,7 +27,7 @@ from hub.store.partitions import REST, By, Head, heads, keep_heads
 from hub.store.tables import ledger, ledger_keys, payloads
 from schemas.errors import Transient
 
-__all__ = ["Row", "append", "fitted", "lock", "mark"]
+__all__ = ["Row", "append", "fitted", "lock", "mark", "mark_before"]
 
 Row = dict[str, Any]
 """The values of `hub.store.chain.FIELDS`, and from here on also ``part``, ``seq`` and ``link``."""
@@ -101,6 +101,11 @@ def mark(key: str) -> bytes:
     return time + told
 
 
+def mark_before(at: datetime) -> bytes:
+    """Less than every mark of *at* or later, and more than the earlier ones."""
+    return int(at.timestamp() * 1000).to_bytes(6, "big")
+
+
 def fitted(row: Row) -> Row:
     """*row*, with every text as long as its column takes at most."""
     for name, length in _LENGTHS.items():
@@ -151,9 +156,7 @@ def _values(connection: Connection, row: Row) -> list[Any]:
     return values
 
 
-def _keep_bodies(
-    connection: Connection, rows: Sequence[Row], bodies: Mapping[str, bytes]
-) -> None:
+def _keep_bodies(connection: Connection, rows: Sequence[Row], bodies: Mapping[str, bytes]) -> None:
     wanted = dict.fromkeys((row["part"], row["digest"]) for row in rows if row["digest"] in bodies)
     if not wanted:
         return

@@ -55,12 +55,12 @@ def first_link(partition: str) -> bytes:
     return sm3_bytes(b"shuniu ledger %d %s" % (FORM, partition.encode()))
 
 
-def chained(link: bytes, row: Mapping[str, Any]) -> bytes:
+def chained(link: bytes, row: Mapping[Any, Any]) -> bytes:
     """The link of *row*, which follows the row of *link*."""
     return sm3_bytes(link + row_bytes(row))
 
 
-def row_bytes(row: Mapping[str, Any]) -> bytes:
+def row_bytes(row: Mapping[Any, Any]) -> bytes:
     """All that *row* says, in one form whatever database it was read from."""
     values = [row[name] for name in FIELDS]
     values[_AT] = (values[_AT] - _EPOCH) // _MICROSECOND

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from shuniu.cli import demo, doctor, failures, lint, run, simulate, test, trace
+from shuniu.cli import audit, demo, doctor, failures, lint, replay, run, simulate, test, trace
 
 __all__ = ["app", "main"]
 
@@ -22,6 +22,8 @@ app.command("doctor", help="Check broker, database, clock, calendar, profiles.")
 app.command("lint", help="Check the declarations.")(lint.lint)
 app.command("test", help="Run the examples kept beside the declarations.")(test.test)
 app.command("trace", help="All that happened to a message, case or application.")(trace.trace)
+app.command("replay", help="Recorded messages sent once more.")(replay.replay)
+app.add_typer(audit.app, name="audit")
 app.add_typer(failures.app, name="failures")
 
 

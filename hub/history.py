@@ -1,0 +1,98 @@
+"""Recorded messages, from the history stream: as long as the broker still holds them.
+
+Form       a position is an offset of the stream. Reading ends at a marker that was put there when
+           it began: what comes after it was published meanwhile, and reaches every queue by itself
+Careful    the stream also holds markers, and messages that a replay published again: both are
+           passed over
+Units      seconds
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from hub.broker import Broker, Incoming, Outgoing, Publisher, acknowledge
+from hub.envelope import CE
+from hub.recorded import Recorded
+from hub.store.replays import Job
+from hub.topology import HISTORY
+from schemas.errors import Transient
+
+__all__ = ["MARKER", "REPLAY", "holds", "read"]
+
+REPLAY, MARKER = "x-replay", "x-replay-end"
+PREFETCH = 400
+FIRST_S, SILENT_S = 3.0, 60.0
+SKEW = timedelta(minutes=10)
+OFFSET = "x-stream-offset"
+
+
+async def holds(broker: Broker, since: datetime) -> bool:
+    """Whether the stream reaches back to *since*. Where that is not seen soon, it does not."""
+    first = {OFFSET: "first"}
+    try:
+        async with broker.consumer(HISTORY, prefetch=1, arguments=first) as consumer:
+            async with asyncio.timeout(FIRST_S):
+                while True:
+                    incoming = await consumer.one()
+                    if (at := _time(incoming)) is not None:
+                        return at <= since
+                    await acknowledge([incoming])
+    except TimeoutError:
+        return False
+
+
+async def read(
+    broker: Broker, publisher: Publisher, job: Job, token: str
+) -> AsyncGenerator[Sequence[Recorded], None]:
+    """What *job* means, after its position, some at a time. *token* names the marker: another for
+    each reading."""
+    await publisher.publish(Outgoing("", HISTORY, b"{}", {MARKER: token}))
+    begin: Any = int(job.position) + 1 if job.position else job.since - SKEW
+    arguments = {OFFSET: begin}
+    async with broker.consumer(HISTORY, prefetch=PREFETCH, arguments=arguments) as consumer:
+        ended = False
+        while not ended:
+            try:
+                async with asyncio.timeout(SILENT_S):
+                    batch = await consumer.batch(PREFETCH)
+            except TimeoutError as error:
+                raise Transient("broker.lost", "The history stream is silent") from error
+            found: list[Recorded] = []
+            for incoming in batch:
+                if incoming.headers.get(MARKER) == token:
+                    ended = True
+                    break
+                if _meant(incoming, job):
+                    found.append(_recorded(incoming))
+            if found:
+                yield found
+            await acknowledge(batch)
+
+
+def _meant(incoming: Incoming, job: Job) -> bool:
+    headers = incoming.headers
+    if REPLAY in headers or MARKER in headers:
+        return False
+    # A stream may begin a little before the offset that was asked for.
+    if job.position and int(headers.get(OFFSET, 0)) <= int(job.position):
+        return False
+    kind = str(headers.get(f"{CE}type", "")).partition(".")[0]
+    at = _time(incoming)
+    return kind == job.resource and at is not None and job.since <= at < job.until
+
+
+def _recorded(incoming: Incoming) -> Recorded:
+    headers = {k: v for k, v in incoming.headers.items() if k != OFFSET}
+    return Recorded(str(incoming.headers[OFFSET]), headers, incoming.body)
+
+
+def _time(incoming: Incoming) -> datetime | None:
+    try:
+        at = datetime.fromisoformat(str(incoming.headers.get(f"{CE}time", "")))
+    except ValueError:
+        return None
+    return at if at.tzinfo else None
