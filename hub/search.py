@@ -65,7 +65,8 @@ def search(connection: Connection, wanted: Search, *, limit: int = 100, after: s
     ids = _of_key(connection, wanted) if wanted.key else None
     rows: dict[int, RowMapping] = {}
     # One query a role: each is served by its own index, in order.
-    for role in (c.source, c.system) if wanted.partner else (None,):
+    roles = (c.source, c.system) if wanted.partner and ids is None else (None,)
+    for role in roles:
         asked = query(wanted, ids, role).limit(limit + 1)
         if after:
             at, row_id = placed(after)

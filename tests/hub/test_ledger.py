@@ -164,9 +164,9 @@ def test_heads_tell_what_is_there(records: Store) -> None:
     """The register's count is the count of rows, partition by partition."""
     keep(records, [a_row(at=NOVEMBER - timedelta(days=n)) for n in range(35)], now=NOVEMBER)
 
-    heads = records.read_now(
-        lambda c: dict(c.execute(select(ledger_partitions.c.name, ledger_partitions.c.rows)).all())
-    )
+    p = ledger_partitions.c
+    found = records.read_now(lambda c: c.execute(select(p.name, p.rows)).all())
+    heads = {row[0]: row[1] for row in found}
 
     assert {"2026-11": 30, "2026-10": 5, "rest": 0} == heads
     assert 35 == records.read_now(
