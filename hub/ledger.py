@@ -85,7 +85,9 @@ class LedgerWriter:
             stages.create_task(self._writing(read, publisher))
             while True:
                 batch = await consumer.batch(BATCH)
-                await read.put(await asyncio.to_thread(_read, batch, self._seal, self._broker.check))
+                await read.put(
+                    await asyncio.to_thread(_read, batch, self._seal, self._broker.check)
+                )
 
     async def _writing(self, read: asyncio.Queue[_Read], publisher: Publisher) -> None:
         while True:
@@ -119,9 +121,7 @@ def _aside(incoming: Incoming, error: Rejected, now: datetime) -> Outgoing:
     return parked(incoming, error, stage="ledger", at=now, attempts=1)
 
 
-def _read(
-    batch: Sequence[Incoming], seal: Seal, check: Callable[[Incoming], None]
-) -> _Read:
+def _read(batch: Sequence[Incoming], seal: Seal, check: Callable[[Incoming], None]) -> _Read:
     """In a thread of its own: compressing and sealing take longer than all the rest."""
     read = _Read(batch)
     for incoming in batch:

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "hub0004"
-down_revision = "hub0001"
+down_revision = "hub0003"
 branch_labels = None
 depends_on = None
 
