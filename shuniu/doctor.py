@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
 
@@ -13,8 +14,10 @@ from sqlalchemy import text
 
 import catalog.lint
 import routes.lint
+from hub.audit import all_heads
 from hub.broker import Broker, safe_url
 from hub.plan import Plan
+from hub.store.partitions import REST
 from schemas.declarations import InvalidDeclaration
 from schemas.errors import Facts, Fault, HubError, Misconfigured, Transient
 from services.supervision.calendar import read_calendars
@@ -43,6 +46,7 @@ PACKAGES = (
 )
 ROOT = Path(__file__).resolve().parent.parent
 SKEW_S = 2.0
+AHEAD_DAYS = 1
 CHECK_S = 10.0
 
 
@@ -64,6 +68,7 @@ async def examine(instance: Instance) -> list[Check]:
         ("declarations", _declarations),
         ("broker", _broker),
         ("database", _database),
+        ("ledger", _ledger),
         ("clock", _clock),
         ("calendar", _calendar),
     ):
@@ -140,6 +145,22 @@ async def _database(instance: Instance) -> str:
         return store.shown_url
     finally:
         store.close()
+
+
+async def _ledger(instance: Instance) -> str:
+    """Partitions stand ready, and nothing fell into the rest."""
+    store = open_store(instance.settings)
+    try:
+        heads = await store.read(all_heads)
+    finally:
+        store.close()
+    if rows := heads[REST].rows:
+        raise Misconfigured("ledger.rest", "Rows of no partition", rows=rows)
+    dated = [head for head in heads.values() if head.until]
+    soon = now() + timedelta(days=AHEAD_DAYS)
+    if dated and not any(head.takes(soon) for head in dated):
+        raise Misconfigured("ledger.not-ahead", "No partition for tomorrow", days=AHEAD_DAYS)
+    return f"{len(dated)} partitions, {sum(head.rows for head in dated)} rows"
 
 
 async def _clock(instance: Instance) -> str:

@@ -79,6 +79,7 @@ async def run_hub(settings: Settings, roles: Sequence[str] = ALL_ROLES) -> None:
             polled=systems.polled,
             subscribers=[service.subscriber for service in services],
             changed=lambda events: shell.signals.announce(*words(events)),
+            retention=settings.retention,
         )
         await engine.declare()
         publisher = await stack.enter_async_context(broker.publisher())

@@ -3,16 +3,19 @@
 Form       SHUNIU_HOME folder of its own state; SHUNIU_SITE folder of declarations; SHUNIU_AMQP_URL
            broker (unset: a private node under the home); SHUNIU_DATABASE_URL records (unset: SQLite
            under the home); SHUNIU_HOST, SHUNIU_PORT where pages and the gateway listen;
-           SHUNIU_LANG zh or en; SHUNIU_LOG level
+           SHUNIU_LANG zh or en; SHUNIU_LOG level; SHUNIU_KEEP_LEDGER_DAYS and
+           SHUNIU_KEEP_PAYLOAD_DAYS how long rows and bodies are kept; SHUNIU_LEDGER_PARTITION
+           month or day
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from hub.retention import Retention
 from schemas.errors import Misconfigured
 
 __all__ = ["Settings"]
@@ -32,6 +35,7 @@ class Settings:
     port: int
     lang: str
     log_level: str
+    retention: Retention = field(default_factory=Retention)
 
     @classmethod
     def read(cls, environment: Mapping[str, str] = os.environ) -> Settings:
@@ -48,4 +52,26 @@ class Settings:
             port=int(port),
             lang="en" if environment.get("SHUNIU_LANG", "zh").startswith("en") else "zh",
             log_level=environment.get("SHUNIU_LOG", "WARNING").upper(),
+            retention=_retention(environment),
         )
+
+
+def _retention(environment: Mapping[str, str]) -> Retention:
+    by = environment.get("SHUNIU_LEDGER_PARTITION") or "month"
+    if by not in ("month", "day"):
+        raise Misconfigured("settings.partition", "Neither month nor day", found=by[:16])
+    usual = Retention()
+    return Retention(
+        ledger_days=_days(environment, "SHUNIU_KEEP_LEDGER_DAYS", usual.ledger_days),
+        payload_days=_days(environment, "SHUNIU_KEEP_PAYLOAD_DAYS", usual.payload_days),
+        by="day" if by == "day" else "month",
+    )
+
+
+def _days(environment: Mapping[str, str], variable: str, usual: int) -> int:
+    told = environment.get(variable) or str(usual)
+    if not told.isdecimal() or not int(told):
+        raise Misconfigured(
+            "settings.days", "Not a number of days", variable=variable, found=told[:16]
+        )
+    return int(told)

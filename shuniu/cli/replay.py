@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import getpass
 from dataclasses import asdict
-from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 import typer
@@ -18,16 +17,14 @@ from hub.broker import Broker
 from hub.replay import Replay, Wanted
 from hub.store.replays import Job, listed
 from schemas.errors import Misconfigured, Rejected
-from shuniu.cli.options import AsJson, settings_for
+from shuniu.cli.options import AsJson, moment, settings_for
 from shuniu.cli.output import console, guarded, print_json, print_table
 from shuniu.clock import now
 from shuniu.instance import Instance, open_store
 from shuniu.node import running_url
 from shuniu.settings import Settings
 
-__all__ = ["moment", "replay"]
-
-UNITS = {"m": "minutes", "h": "hours", "d": "days"}
+__all__ = ["replay"]
 
 
 def replay(
@@ -84,16 +81,6 @@ def replay(
         shown = told.get("replay", told)
         for name, value in shown.items():
             console.print(f"[bold]{name}[/bold]  {value}", highlight=False)
-
-
-def moment(told: str, at: datetime) -> datetime:
-    """ISO 8601, in this machine's zone where none is told; or ``2h`` before *at*."""
-    if told[:-1].isdecimal() and told[-1:] in UNITS:
-        return at - timedelta(**{UNITS[told[-1]]: int(told[:-1])})
-    try:
-        return datetime.fromisoformat(told).astimezone(at.tzinfo)
-    except ValueError as error:
-        raise Rejected("cli.moment", "Not a moment", found=told[:40]) from error
 
 
 def _step(from_step: str, route: str, service: str) -> str:

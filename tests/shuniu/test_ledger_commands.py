@@ -1,0 +1,165 @@
+"""``shuniu audit verify``, ``shuniu trace`` as a search, ``shuniu replay``: what scripts rely on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from sqlalchemy import update
+from typer.testing import CliRunner, Result
+
+from hub.store import Store
+from hub.store.migrate import migrate
+from hub.store.tables import ledger
+from schemas.errors import Misconfigured, Rejected
+from shuniu.cli import app
+from shuniu.cli.options import moment
+from shuniu.service_list import MIGRATIONS
+from shuniu.settings import Settings
+from tests.hub.ledger_rows import a_row, keep
+
+AT = datetime(2026, 11, 5, 8, tzinfo=UTC)
+Shuniu = Callable[..., Result]
+
+
+@pytest.fixture
+def records(sqlite_url: str) -> Iterator[Store]:
+    store = Store(sqlite_url)
+    migrate(store, MIGRATIONS)
+    keep(store, [a_row(f"k{n}", at=AT, source="fire", subject=f"A{n}") for n in range(7)], now=AT)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def shuniu(records: Store, sqlite_url: str, tmp_path: Path) -> Shuniu:
+    environment = {"SHUNIU_HOME": str(tmp_path / "home"), "SHUNIU_DATABASE_URL": sqlite_url}
+
+    def run(*arguments: str) -> Result:
+        return CliRunner().invoke(app, [*arguments], env=environment | {"SHUNIU_LANG": "en"})
+
+    return run
+
+
+def _told(result: Result) -> Any:
+    return orjson.loads(result.stdout)
+
+
+def test_a_whole_ledger_verifies(shuniu: Shuniu) -> None:
+    """Exit 0, and how many rows were looked at."""
+    result = shuniu("audit", "verify", "--json")
+
+    assert 0 == result.exit_code
+    told = _told(result)
+    assert told["ok"]
+    rows = {each["partition"]: each["rows"] for each in told["partitions"]}
+    assert {"checkpoints": 0, "2026-11": 7, "rest": 0} == rows
+
+
+def test_a_tampered_ledger_does_not(shuniu: Shuniu, records: Store) -> None:
+    """Exit 1; the row is named, in a sentence too."""
+    change = update(ledger).where(ledger.c.seq == 3).values(subject="A9")
+    records.write_now(lambda c: c.execute(change))
+
+    result = shuniu("audit", "verify", "--json")
+
+    assert 1 == result.exit_code
+    month = next(p for p in _told(result)["partitions"] if p["partition"] == "2026-11")
+    named = [(b["what"], b["seq"], b["key"], b["text"]) for b in month["breaks"]]
+    assert [("audit.changed", 3, "k2", "row 3 was changed (k2)")] == named
+    plain = shuniu("audit", "verify")
+    assert 1 == plain.exit_code
+    assert "row 3 was changed" in plain.stdout
+
+
+def test_a_search_page_by_page(shuniu: Shuniu) -> None:
+    """Each page names where the next begins; the last names nothing."""
+    keys: list[str] = []
+    after = ""
+    for _ in range(3):
+        told = _told(
+            shuniu("trace", "--partner", "fire", "--limit", "3", "--after", after, "--json")
+        )
+        keys += [hop["key"] for hop in told["hops"]]
+        after = told["after"]
+
+    assert [f"k{n}" for n in reversed(range(7))] == keys
+    assert "" == after
+
+
+def test_a_trace_by_subject_still_works(shuniu: Shuniu) -> None:
+    """The argument is what it was; unknown is exit 1."""
+    assert ["k4"] == [hop["key"] for hop in _told(shuniu("trace", "A4", "--json"))["hops"]]
+    assert 1 == shuniu("trace", "nobody", "--json").exit_code
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("trace",), "trace.nothing"),
+        (("trace", "--key", "F-1"), "search.partner"),
+        (("trace", "--since", "yesterday"), "cli.moment"),
+        (("trace", "--partner", "x", "--after", "x"), "search.place"),
+    ],
+)
+def test_a_search_that_makes_no_sense(
+    shuniu: Shuniu, arguments: tuple[str, ...], code: str
+) -> None:
+    """Bad data: exit 65, with its code."""
+    result = shuniu(*arguments, "--json")
+
+    assert 65 == result.exit_code
+    assert [code] == [error["code"] for error in _told(result)["errors"]]
+
+
+def test_a_replay_needs_a_hub(shuniu: Shuniu) -> None:
+    """Exit 78: it never starts a broker of its own."""
+    result = shuniu("replay", "--resource", "caseStep", "--since", "2h", "--json")
+
+    assert 78 == result.exit_code
+    assert ["broker.not-running"] == [error["code"] for error in _told(result)["errors"]]
+
+
+def test_replays_are_listed(shuniu: Shuniu) -> None:
+    """None as yet."""
+    result = shuniu("replay", "--list", "--json")
+
+    assert (0, {"ok": True, "replays": []}) == (result.exit_code, _told(result))
+
+
+def test_moments() -> None:
+    """A while ago, or a time; one without a zone is this machine's."""
+    assert timedelta(minutes=90) == AT - moment("90m", AT)
+    assert timedelta(days=7) == AT - moment("7d", AT)
+    assert AT == moment("2026-11-05T16:00:00+08:00", AT)
+    with pytest.raises(Rejected):
+        moment("7w", AT)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "code"),
+    [
+        ("SHUNIU_KEEP_LEDGER_DAYS", "0", "settings.days"),
+        ("SHUNIU_KEEP_PAYLOAD_DAYS", "long", "settings.days"),
+        ("SHUNIU_LEDGER_PARTITION", "week", "settings.partition"),
+    ],
+)
+def test_terms_that_make_no_sense(variable: str, value: str, code: str) -> None:
+    """Refused at the start, not found out when something was dropped."""
+    with pytest.raises(Misconfigured) as refused:
+        Settings.read({variable: value})
+
+    assert code == refused.value.code
+
+
+def test_terms_of_a_site() -> None:
+    """From the environment; what is not told is as usual."""
+    told = {"SHUNIU_KEEP_PAYLOAD_DAYS": "30", "SHUNIU_LEDGER_PARTITION": "day"}
+
+    found = Settings.read(told).retention
+
+    assert (1095, 30, "day") == (found.ledger_days, found.payload_days, found.by)
