@@ -33,7 +33,7 @@ __all__ = [
     "safe_url",
 ]
 
-CONFIRM_S = 30.0
+CONFIRM_S, LOOK_S = 30.0, 1.0
 CLOSE_S = 5.0
 SUSPECT_AFTER, AHEAD_BYTES = 3, 32 * 1_048_576
 SIGNATURE, DIGEST = "x-signature", "cloudEvents:digest"
@@ -107,8 +107,12 @@ class Broker:
     async def __aexit__(self, *exc: object) -> None:
         self._open = False
         lines, self._lines = self._lines, {}
-        for line in lines.values():
-            await line.close(CLOSE_S)
+        try:
+            for line in lines.values():
+                await line.close(CLOSE_S)
+        finally:
+            for line in lines.values():
+                line.abort()
 
     def signed(self, outgoing: Outgoing) -> Outgoing:
         if self._mac is None:
@@ -139,11 +143,11 @@ class Broker:
     async def channel(self, purpose: Purpose = "publish") -> Channel:
         line = await self._line(purpose)
         try:
-            async with asyncio.timeout(CONFIRM_S):
-                return await line.channel()
-        except TimeoutError as error:
+            return await line.channel()
+        except Transient:
+            # A line that opens no channel is no use to the next one either.
             line.abort()
-            raise Transient("broker.lost", "The broker is silent") from error
+            raise
 
     @asynccontextmanager
     async def publisher(self) -> AsyncIterator[Publisher]:
@@ -183,6 +187,9 @@ class Broker:
                 if line is not None:
                     log.warning("connection.again", purpose=purpose, url=safe_url(self._url))
                 line = await connect(self._url, name=f"{self._name} {purpose}")
+                if not self._open:
+                    line.abort()
+                    raise Misconfigured("broker.closed", "The broker connection is closed")
                 self._lines[purpose] = line
             return line
 
@@ -221,10 +228,12 @@ class Publisher:
 
     async def confirmed(self, done: asyncio.Future[None]) -> None:
         """Wait for what `sent` gave; as long as the broker takes nothing, it has time."""
+        left_s = CONFIRM_S
         while not done.done():
-            await asyncio.wait((done,), timeout=CONFIRM_S)
-            if not done.done() and not self.blocked:
+            if left_s <= 0:
                 raise self._unconfirmed()
+            await asyncio.wait((done,), timeout=LOOK_S)
+            left_s = CONFIRM_S if self.blocked else left_s - LOOK_S
         done.result()
 
     def _unconfirmed(self) -> Transient:
@@ -275,9 +284,8 @@ class Consumer:
         self._ahead = 1 if self._careful else prefetch
 
     async def start(self) -> None:
-        async with asyncio.timeout(CONFIRM_S):
-            ahead, arguments = self._ahead, self._arguments
-            await self._channel.consume(self._queue, prefetch=ahead, arguments=arguments)
+        ahead, arguments = self._ahead, self._arguments
+        await self._channel.consume(self._queue, prefetch=ahead, arguments=arguments)
 
     async def one(self) -> Incoming:
         return (await self.batch(1))[0]
@@ -305,8 +313,7 @@ class Consumer:
 
     async def stop(self) -> Sequence[Incoming]:
         """Take no more; returns what has arrived meanwhile."""
-        async with asyncio.timeout(CONFIRM_S):
-            return await self._channel.stop()
+        return await self._channel.stop()
 
 
 def _signed_parts(headers: Mapping[str, Any], body: bytes) -> list[str]:

@@ -2,8 +2,11 @@
 
 Promises   a group is told done when the broker has confirmed *and* routed every message of it; it
            fails as a whole, and some of it may have arrived all the same
-Careful    used from the event loop only. A call that is cancelled gives the channel up: its answer
-           would be taken for that of the next
+Careful    used from the event loop only; one task waits for deliveries. A call that is cancelled or
+           not answered gives the channel up: its answer would be taken for that of the next
+Careful    a channel's number is free again when the broker has said the last word on it: after its
+           CloseOk to our Close, even where its own Close has crossed ours
+Units      seconds
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ import os
 from collections import deque
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from itertools import takewhile
 from struct import Struct
 from typing import Any, Protocol
 
@@ -23,15 +27,17 @@ from pamqp.base import Frame
 
 from hub.amqp import frames
 from hub.amqp.reader import Content, header_table, message_id, short
-from schemas.errors import HubError, Misconfigured, Transient
+from schemas.errors import HubError, Misconfigured, Rejected, Transient
 
 __all__ = ["Channel", "Incoming", "Line", "Outbound", "lost"]
 
 _METHOD, _TAG, _ACK = Struct(">I"), Struct(">QB"), Struct(">QB")
 _DELIVER, _RETURN, _CONFIRMED, _REFUSED = 0x003C003C, 0x003C0032, 0x003C0050, 0x003C0078
 _CANCELLED = 0x003C001E
-_ENDS = (0x00140028, 0x00140029)  # Channel.Close, Channel.CloseOk
+_CLOSE, _CLOSE_OK = 0x00140028, 0x00140029
 _ARGUMENTS = 4
+_EXCHANGE, _QUEUE = 40, 50  # classes of methods
+CALL_S = 30.0
 log = structlog.get_logger("hub.amqp")
 
 
@@ -78,7 +84,7 @@ class Incoming:
     def headers(self) -> dict[str, Any]:
         try:
             return frames.decode_table(self._table)
-        except (ValueError, IndexError, LookupError):
+        except ValueError:
             log.warning("headers.unreadable", exchange=self.exchange)
             return {}
 
@@ -115,6 +121,7 @@ class Channel:
         self._line, self._number = line, number
         self._loop = asyncio.get_running_loop()
         self._error: HubError | None = None
+        self._ended = asyncio.Event()
         self._calling = asyncio.Lock()
         self._reply: asyncio.Future[Any] | None = None
         self._content: Content | None = None
@@ -129,15 +136,20 @@ class Channel:
         return self._error is not None
 
     async def call(self, method: Frame) -> Any:
-        """Ask the broker, and wait for its answer."""
+        """Ask the broker, and wait for its answer, at most `CALL_S`."""
         async with self._calling:
             self._check()
+            asked = pamqp.frame.marshal(method, self._number)
             self._reply = self._loop.create_future()
-            self._line.write(pamqp.frame.marshal(method, self._number))
+            self._line.write(asked)
             try:
-                return await self._reply
+                async with asyncio.timeout(CALL_S):
+                    return await self._reply
+            except TimeoutError as error:
+                self._give_up("no answer")
+                raise lost("no answer") from error
             except asyncio.CancelledError:
-                self._give_up()
+                self._give_up("given up")
                 raise
             finally:
                 self._reply = None
@@ -147,43 +159,50 @@ class Channel:
         await self.call(commands.Confirm.Select())
 
     async def close(self) -> None:
-        """Repeatable. What is not acknowledged goes back to its queue."""
-        if self._error is None:
-            try:
-                await self.call(commands.Channel.Close(200, "done", 0, 0))
-            except Transient:
-                return
-            self.fail(lost("closed"))
-            self._line.gone(self._number)
+        """Wait until the broker has closed it; repeatable. What is not acknowledged is back in its
+        queue then; what is not confirmed fails."""
+        self._give_up("closed")
+        await self._ended.wait()
 
     async def publish(self, outgoing: Sequence[Outbound]) -> asyncio.Future[None]:
         """Write *outgoing*, in order; the future is done when all of them are confirmed. Waits
-        only while the broker or the socket takes no more."""
+        only while the broker or the socket takes no more. Raises `Rejected`
+        (``broker.unsendable``), and writes none, where one cannot be put into frames."""
         await self._line.writable()
         self._check()
         done: asyncio.Future[None] = self._loop.create_future()
         done.add_done_callback(_seen)
-        group = _Group(len(outgoing), done)
+        if not outgoing:
+            done.set_result(None)
+            return done
+        tags = range(self._sent + 1, self._sent + 1 + len(outgoing))
         pieces: list[bytes] = []
-        number, tag, frame_max = self._number, self._sent, self._line.frame_max
-        for each in outgoing:
-            pieces += frames.published(
-                number,
-                frames.publish_method(number, each.exchange, each.key),
+        for tag, each in zip(tags, outgoing, strict=True):
+            pieces += self._framed(tag, each)
+        self._unconfirmed.update(dict.fromkeys(tags, _Group(len(outgoing), done)))
+        self._sent = tags[-1]
+        self._line.write(b"".join(pieces))
+        return done
+
+    def _framed(self, tag: int, each: Outbound) -> list[bytes]:
+        try:
+            return frames.published(
+                self._number,
+                frames.publish_method(self._number, each.exchange, each.key),
                 each.headers,
                 each.body,
                 content_type=each.content_type.encode(),
-                message_id=b"%s-%d" % (self._nonce, tag + 1),
-                frame_max=frame_max,
+                message_id=b"%s-%d" % (self._nonce, tag),
+                frame_max=self._line.frame_max,
             )
-            tag += 1
-            self._unconfirmed[tag] = group
-        self._sent = tag
-        if outgoing:
-            self._line.write(b"".join(pieces))
-        else:
-            done.set_result(None)
-        return done
+        except ValueError as error:
+            # What ValueError says may quote the message.
+            raise Rejected(
+                "broker.unsendable",
+                "A name or the headers are too long, or of no type that AMQP has",
+                exchange=each.exchange[:64],
+                key=each.key[:64],
+            ) from error
 
     async def consume(
         self, queue: str, *, prefetch: int, arguments: Mapping[str, Any] | None = None
@@ -227,9 +246,7 @@ class Channel:
     def took(self, kind: int, payload: bytes) -> None:
         """Take a frame from the broker."""
         if self._error is not None:
-            # Given up: only the end of it is waited for.
-            if kind == frames.METHOD and _METHOD.unpack_from(payload)[0] in _ENDS:
-                self._line.gone(self._number)
+            self._took_last(kind, payload)
         elif kind == frames.METHOD:
             self._method(payload)
         elif (content := self._content) is None:
@@ -239,7 +256,11 @@ class Channel:
             self._message(content)
 
     def fail(self, error: HubError) -> None:
-        """Everything that waits on this channel fails with *error*."""
+        """The channel is no more: everything that waits on it fails with *error*."""
+        self._fail(error)
+        self._ended.set()
+
+    def _fail(self, error: HubError) -> None:
         if self._error is not None:
             return
         self._error = error
@@ -250,17 +271,30 @@ class Channel:
         for waiting in (self._reply, self._wanted):
             if waiting and not waiting.done():
                 waiting.set_exception(error)
+                _seen(waiting)
 
     def _check(self) -> None:
         if self._error is not None:
-            raise self._error
+            raise self._error.with_traceback(None)
 
-    def _give_up(self) -> None:
+    def _give_up(self, why: str) -> None:
+        """Ask the broker, once, to close it; nothing else is heard of it any more."""
         if self._error is None:
-            self._line.write(
-                pamqp.frame.marshal(commands.Channel.Close(200, "", 0, 0), self._number)
-            )
-            self.fail(lost("given up"))
+            close = commands.Channel.Close(200, why, 0, 0)
+            self._line.write(pamqp.frame.marshal(close, self._number))
+            self._fail(lost(why))
+
+    def _took_last(self, kind: int, payload: bytes) -> None:
+        """Take a frame after our Close."""
+        if kind != frames.METHOD:
+            return
+        (method,) = _METHOD.unpack_from(payload)
+        if method == _CLOSE:
+            # It crossed ours. The broker answers ours all the same.
+            self._line.write(pamqp.frame.marshal(commands.Channel.CloseOk(), self._number))
+        elif method == _CLOSE_OK:
+            self._ended.set()
+            self._line.gone(self._number)
 
     def _method(self, payload: bytes) -> None:
         (method,) = _METHOD.unpack_from(payload)
@@ -276,7 +310,7 @@ class Channel:
             for group in self._settled(tag, multiple=bool(bits & 1)):
                 group.failed(error)
         elif method == _CANCELLED:
-            self.fail(lost("the broker ended the subscription"))
+            self._give_up("the broker ended the subscription")
         else:
             self._answer(_unmarshalled(payload, self._number))
 
@@ -285,18 +319,13 @@ class Channel:
         if not multiple:
             group = waiting.pop(tag, None)
             return [group] if group else []
-        settled = []
         # Tags are kept in their order.
-        for each in list(waiting):
-            if each > tag:
-                break
-            settled.append(waiting.pop(each))
-        return settled
+        return [waiting.pop(each) for each in list(takewhile(tag.__ge__, waiting))]
 
     def _answer(self, method: Frame) -> None:
         if isinstance(method, commands.Channel.Close):
             self._line.write(pamqp.frame.marshal(commands.Channel.CloseOk(), self._number))
-            self.fail(_closed(method.reply_code or 0, method.reply_text or ""))
+            self.fail(_closed(method))
             self._line.gone(self._number)
         elif self._reply and not self._reply.done():
             self._reply.set_result(method)
@@ -330,7 +359,7 @@ class Channel:
             )
 
 
-def _seen(done: asyncio.Future[None]) -> None:
+def _seen(done: asyncio.Future[Any]) -> None:
     """One who was cancelled waits no more: the outcome is nobody's then, and no surprise."""
     if not done.cancelled():
         done.exception()
@@ -344,14 +373,16 @@ def _unmarshalled(payload: bytes, number: int) -> Frame:
     return method
 
 
-def _closed(code: int, said: str) -> HubError:
+def _closed(method: commands.Channel.Close) -> HubError:
     """Why the broker closed the channel."""
-    match code:
+    said = method.reply_text or ""
+    match method.reply_code:
         case 403:
             return Misconfigured("broker.denied", "The broker denies this", said=said)
         case 404:
             return Transient("broker.missing", "The broker has no such thing now", said=said)
-        case 406:
+        # Of others it also means: a consumer that took too long to acknowledge, an unknown tag.
+        case 406 if method.class_id in (_EXCHANGE, _QUEUE):
             return Misconfigured("broker.topology", "It exists with other properties", said=said)
         case _:
             return lost(said)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from struct import error as StructError  # noqa: N812 - a class, named as one
 from typing import Any, cast
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
@@ -28,6 +29,7 @@ __all__ = ["Connection", "connect"]
 
 PROTOCOL = b"AMQP\x00\x00\x09\x01"
 HEARTBEAT_S = 10
+FRAME_MAX, FRAME_LEAST, CHANNELS = 131_072, 4096, 65_535
 WRITE_HIGH_BYTES = 4 * 1_048_576
 PORTS = {"amqp": 5672, "amqps": 5671}
 CAPABILITIES = (
@@ -37,6 +39,8 @@ CAPABILITIES = (
     "consumer_cancel_notify",
     "authentication_failure_close",
 )
+# What bytes that are no AMQP can raise where they are taken apart.
+GARBLED = (PAMQPException, ValueError, LookupError, ArithmeticError, StructError)
 log = structlog.get_logger("hub.amqp")
 
 
@@ -44,21 +48,23 @@ async def connect(url: str, *, name: str, within_s: float = 10.0) -> Connection:
     """
     Open a connection; *name* is what the broker's operators see.
 
-    Raises `Transient` (``broker.down``) where nobody answers, `Misconfigured` (``broker.denied``)
-    where the broker refuses user, password or virtual host.
+    Raises `Transient` where nobody answers (``broker.down``) or not as a broker does
+    (``broker.lost``), `Misconfigured` where the broker refuses user, password or virtual host
+    (``broker.denied``), or where certificates do not fit (``broker.certificate``).
     """
     told = urlsplit(url)
-    if told.scheme not in PORTS:
-        raise Misconfigured("broker.url", "Not a broker's address", scheme=told.scheme[:16])
-    host, port = told.hostname or "localhost", told.port or PORTS[told.scheme]
+    host, port = _place(told)
+    tls = await asyncio.to_thread(_tls, told) if told.scheme == "amqps" else None
     loop = asyncio.get_running_loop()
     connection: Connection | None = None
     try:
         async with asyncio.timeout(within_s):
-            _, connection = await loop.create_connection(
-                Connection, host, port, ssl=_tls(told) if told.scheme == "amqps" else None
-            )
+            _, connection = await loop.create_connection(Connection, host, port, ssl=tls)
             await connection.open(told, name)
+    except ssl.SSLCertVerificationError as error:
+        raise Misconfigured(
+            "broker.certificate", "The certificate does not fit", said=error.verify_message
+        ) from error
     except (OSError, TimeoutError) as error:
         if connection:
             connection.abort()
@@ -70,11 +76,25 @@ async def connect(url: str, *, name: str, within_s: float = 10.0) -> Connection:
     return connection
 
 
+def _place(told: SplitResult) -> tuple[str, int]:
+    try:
+        default = PORTS[told.scheme]
+        return told.hostname or "localhost", told.port or default
+    except (KeyError, ValueError) as error:
+        raise Misconfigured(
+            "broker.url", "Not a broker's address", scheme=told.scheme[:16]
+        ) from error
+
+
 def _tls(told: SplitResult) -> ssl.SSLContext:
     query = {name: values[-1] for name, values in parse_qs(told.query).items()}
-    context = ssl.create_default_context(cafile=query.get("cafile"), capath=query.get("capath"))
-    if "certfile" in query:
-        context.load_cert_chain(query["certfile"], query.get("keyfile"))
+    try:
+        context = ssl.create_default_context(cafile=query.get("cafile"), capath=query.get("capath"))
+        if "certfile" in query:
+            context.load_cert_chain(query["certfile"], query.get("keyfile"))
+    except OSError as error:
+        said = error.strerror or type(error).__name__
+        raise Misconfigured("broker.certificate", "No readable certificate", said=said) from error
     return context
 
 
@@ -84,21 +104,21 @@ class Connection(asyncio.Protocol):
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
-        self._frames = Frames()
+        self._frames = Frames(FRAME_MAX)
         self._channels: dict[int, Channel] = {}
-        self._numbers = iter(range(1, 65_536))
+        self._numbers = iter(range(1, CHANNELS + 1))
         self._free: list[int] = []
         self._out: list[bytes] = []
+        self._out_bytes = 0
         self._error: HubError | None = None
         self._reply: asyncio.Future[Frame] | None = None
         self._socket_takes, self._broker_takes = asyncio.Event(), asyncio.Event()
         self._socket_takes.set()
         self._broker_takes.set()
-        self._ended = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
         self._heard = self._spoke = self._loop.time()
         self._heartbeat = 0
-        self.frame_max = 131_072
+        self.frame_max = FRAME_MAX
 
     @property
     def is_closed(self) -> bool:
@@ -122,7 +142,9 @@ class Connection(asyncio.Protocol):
             commands.Connection.StartOk(properties, "PLAIN", secret, "en_US"),
             commands.Connection.Tune,
         )
-        self.frame_max = tune.frame_max or self.frame_max
+        self.frame_max = max(tune.frame_max or FRAME_MAX, FRAME_LEAST)
+        self._frames.frame_max = self.frame_max
+        self._numbers = iter(range(1, (tune.channel_max or CHANNELS) + 1))
         self._heartbeat = min(tune.heartbeat or HEARTBEAT_S, HEARTBEAT_S)
         told_back = commands.Connection.TuneOk(tune.channel_max, self.frame_max, self._heartbeat)
         self.write(pamqp.frame.marshal(told_back, 0))
@@ -133,22 +155,27 @@ class Connection(asyncio.Protocol):
     async def channel(self) -> Channel:
         if self._error:
             raise self._error
-        number = self._free.pop() if self._free else next(self._numbers)
+        number = self._free.pop() if self._free else next(self._numbers, 0)
+        if not number:
+            # One more, and the broker would close the connection with all that is on it.
+            raise Misconfigured(
+                "broker.channels", "All channels are in use", limit=len(self._channels)
+            )
         channel = self._channels[number] = Channel(self, number)
         await channel.open()
         return channel
 
     async def close(self, within_s: float = 5.0) -> None:
         """Say good-bye; what is not confirmed by then is not known to have arrived."""
-        if self._error is None:
-            try:
-                async with asyncio.timeout(within_s):
-                    await self._ask(
-                        commands.Connection.Close(200, "done", 0, 0), commands.Connection.CloseOk
-                    )
-            except (TimeoutError, HubError) as error:
-                log.debug("connection.closing_failed", error=type(error).__name__)
-        self.abort()
+        try:
+            async with asyncio.timeout(within_s):
+                await self._ask(
+                    commands.Connection.Close(200, "done", 0, 0), commands.Connection.CloseOk
+                )
+        except (TimeoutError, HubError) as error:
+            log.debug("connection.closing_failed", error=type(error).__name__)
+        finally:
+            self.abort()
 
     def abort(self) -> None:
         """End it at once."""
@@ -163,13 +190,17 @@ class Connection(asyncio.Protocol):
         if not self._out:
             self._loop.call_soon(self._flush)
         self._out.append(data)
+        self._out_bytes += len(data)
+        if self._out_bytes > WRITE_HIGH_BYTES:
+            # One who writes and never lets the loop go round is held back as well.
+            self._flush()
 
     async def writable(self) -> None:
         while not (self._socket_takes.is_set() and self._broker_takes.is_set()):
             await self._socket_takes.wait()
             await self._broker_takes.wait()
         if self._error is not None:
-            raise self._error
+            raise self._error.with_traceback(None)
 
     def gone(self, channel: int) -> None:
         """The broker knows *channel* no more; its number is free."""
@@ -182,7 +213,6 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._fail(lost(type(exc).__name__ if exc else "closed by the broker"))
-        self._ended.set()
 
     def pause_writing(self) -> None:
         self._socket_takes.clear()
@@ -201,7 +231,7 @@ class Connection(asyncio.Protocol):
                     self._method(payload)
         except HubError as error:
             self._broken(error)
-        except (PAMQPException, ValueError, IndexError, LookupError) as error:
+        except GARBLED as error:
             self._broken(lost(type(error).__name__))
 
     def _broken(self, error: HubError) -> None:
@@ -210,8 +240,8 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
 
     def _flush(self) -> None:
-        out, self._out = self._out, []
-        if self._transport and not self._transport.is_closing():
+        out, self._out, self._out_bytes = self._out, [], 0
+        if out and self._transport and not self._transport.is_closing():
             self._spoke = self._loop.time()
             self._transport.write(b"".join(out))
 

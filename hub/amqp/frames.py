@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import lru_cache
 from struct import Struct
+from struct import error as StructError  # noqa: N812 - a class, named as one
 from typing import Any
 
 import pamqp.decode
@@ -40,7 +41,7 @@ _CONTENT = Struct(">HHQH")  # class, weight, body size, flags
 CONTENT_TYPE, _HEADERS, _DELIVERY_MODE, _MESSAGE_ID = 1 << 15, 1 << 13, 1 << 12, 1 << 7
 _FLAGS = CONTENT_TYPE | _HEADERS | _DELIVERY_MODE | _MESSAGE_ID
 _PERSISTENT = b"\x02"
-_LONG, _SIGNED = Struct(">I"), Struct(">q")
+_LONG, _SIGNED, _DOUBLE = Struct(">I"), Struct(">q"), Struct(">d")
 
 
 def published(
@@ -53,7 +54,8 @@ def published(
     message_id: bytes,
     frame_max: int,
 ) -> list[bytes]:
-    """One persistent message, in pieces to be joined. *method*: of `publish_method`."""
+    """One persistent message, in pieces to be joined. *method*: of `publish_method`. Raises
+    `ValueError` for what AMQP cannot carry."""
     size = len(body)
     content = b"".join(
         (
@@ -64,8 +66,11 @@ def published(
             _short(message_id),
         )
     )
-    pieces = [method, PREFIX.pack(HEADER, channel, len(content)), content, END]
     most = frame_max - PREFIX.size - len(END)
+    if len(content) > most:
+        # The body may take many frames, the header only one: the broker would end the connection.
+        raise ValueError("headers too long")
+    pieces = [method, PREFIX.pack(HEADER, channel, len(content)), content, END]
     if size <= most:
         if size:
             pieces += (PREFIX.pack(BODY, channel, size), body, END)
@@ -93,7 +98,14 @@ def refused(channel: int, tag: int, *, requeue: bool) -> bytes:
 
 
 def encode_table(table: Mapping[str, Any]) -> bytes:
-    """*table* with its size in front."""
+    """*table* with its size in front. Raises `ValueError` for what no table can hold."""
+    try:
+        return _encoded(table)
+    except (StructError, TypeError) as wrong:
+        raise ValueError(str(wrong)) from wrong
+
+
+def _encoded(table: Mapping[str, Any]) -> bytes:
     parts: list[bytes] = [b""]
     for name, value in table.items():
         if type(value) is str:
@@ -101,6 +113,9 @@ def encode_table(table: Mapping[str, Any]) -> bytes:
             parts += (_named_text(name), _LONG.pack(len(text)), text)
         elif type(value) is int:
             parts += (_short(name.encode()), b"l", _SIGNED.pack(value))
+        elif type(value) is float:
+            # pamqp would make a single of it, of seven digits.
+            parts += (_short(name.encode()), b"d", _DOUBLE.pack(value))
         else:
             parts.append(_short(name.encode()))
             parts.append(pamqp.encode.encode_table_value(value))
@@ -114,7 +129,18 @@ def _named_text(name: str) -> bytes:
 
 
 def decode_table(data: bytes) -> dict[str, Any]:
-    """The table whose content (without its size) *data* is."""
+    """The table whose content (without its size) *data* is. Raises `ValueError` for garbage."""
+    try:
+        table, at = _decoded(data)
+    except (StructError, LookupError, ArithmeticError, OSError, RecursionError) as wrong:
+        raise ValueError(type(wrong).__name__) from wrong
+    if at != len(data):
+        raise ValueError("a value ends behind its table")
+    return table
+
+
+def _decoded(data: bytes) -> tuple[dict[str, Any], int]:
+    """The table, and where its last value says that it ends."""
     table: dict[str, Any] = {}
     at, end = 0, len(data)
     while at < end:
@@ -132,9 +158,9 @@ def decode_table(data: bytes) -> dict[str, Any]:
         else:
             used, table[name] = pamqp.decode.embedded_value(data[at:])
             at += used
-    return table
+    return table, at
 
 
 def _short(text: bytes) -> bytes:
-    """Raises `OverflowError` (as ValueError) for more than 255 bytes."""
+    """Raises `ValueError` for more than 255 bytes."""
     return bytes((len(text),)) + text

@@ -5,7 +5,7 @@ Standard   AMQP 0-9-1 §4.2.3 (frames), §4.2.6 (content)
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from struct import Struct, error
 
 from hub.amqp.frames import CONTENT_TYPE, END, PREFIX
@@ -15,6 +15,7 @@ __all__ = ["Content", "Frames", "header_table", "message_id", "short"]
 
 _HEAD = PREFIX.size
 _LEAST = _HEAD + len(END)
+_KINDS = (1, 2, 3, 8)
 _LONG, _SIZE_FLAGS = Struct(">I"), Struct(">QH")
 _PROPERTIES = 14  # where they begin in a content header: after class, weight, size, flags
 # The flags before message-id, in their order, and what each stands for.
@@ -23,9 +24,11 @@ _OCTETS, _TEXTS, _MESSAGE_ID = (1 << 12, 1 << 11), (1 << 10, 1 << 9, 1 << 8), 1 
 
 
 class Frames:
-    """Cuts a stream of bytes into frames, whatever pieces it comes in."""
+    """Cuts a stream of bytes into frames, whatever pieces it comes in. *frame_max*: the longest
+    that may come, so that a peer cannot fill our memory."""
 
-    def __init__(self) -> None:
+    def __init__(self, frame_max: int) -> None:
+        self.frame_max = frame_max
         self._rest = b""
 
     def feed(self, data: bytes) -> list[tuple[int, int, bytes]]:
@@ -34,13 +37,13 @@ class Frames:
         if self._rest:
             data = self._rest + data
         found: list[tuple[int, int, bytes]] = []
-        at, size = 0, len(data)
+        at, size, most = 0, len(data), self.frame_max - _LEAST
         while size - at >= _LEAST:
             kind, channel, length = PREFIX.unpack_from(data, at)
+            if length > most or kind not in _KINDS:
+                raise _no_amqp()
             end = at + _HEAD + length
             if end >= size:
-                if kind not in (1, 2, 3, 8):
-                    raise _no_amqp()
                 break
             if data[end] != END[0]:
                 raise _no_amqp()
@@ -60,30 +63,29 @@ class Content:
 
     method: bytes
     header: bytes = b""
-    size: int = -1
+    left: int = -1  # of the body, in bytes; before the header, none may come
     body: bytes = b""
-    parts: list[bytes] | None = None
+    parts: list[bytes] = field(default_factory=list)
 
     def begun(self, header: bytes) -> bool:
         """Take the content header; true when nothing more is to come."""
         self.header = header
         try:
-            self.size, _ = _SIZE_FLAGS.unpack_from(header, 4)
+            self.left, _ = _SIZE_FLAGS.unpack_from(header, 4)
         except error as wrong:
             raise _no_amqp() from wrong
-        return self.size == 0
+        return self.left == 0
 
     def more(self, body: bytes) -> bool:
-        """Take a part of the body; true when it is whole."""
-        if self.parts is None and len(body) == self.size:
-            self.body = body
-            return True
-        if self.parts is None:
-            self.parts = []
+        """Take a part of the body; true when it is whole. Raises `Transient` for more of it than
+        the header told."""
+        self.left -= len(body)
+        if self.left < 0:
+            raise _no_amqp()
         self.parts.append(body)
-        if sum(map(len, self.parts)) < self.size:
+        if self.left:
             return False
-        self.body = b"".join(self.parts)
+        self.body = b"".join(self.parts) if len(self.parts) > 1 else body
         return True
 
 
