@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import accumulate
 from typing import Any
 
 import orjson
@@ -49,13 +51,13 @@ _CLAIM = text("""
     INSERT INTO ledger_keys (mark) SELECT unnest(CAST(:marks AS bytea[]))
     ON CONFLICT DO NOTHING RETURNING mark
 """)
-_BODIES = text("""
+# All bodies in one binary value: an array of them would travel as text, twice as long.
+_BODIES = """
     INSERT INTO payloads (part, digest, sealed)
-    SELECT * FROM unnest(
-        CAST(:parts AS text[]), CAST(:digests AS text[]), CAST(:sealed AS bytea[])
-    )
+    SELECT part, digest, substring(%b FROM start FOR size)
+    FROM unnest(%s::text[], %s::text[], %s::int[], %s::int[]) AS t (part, digest, start, size)
     ON CONFLICT DO NOTHING
-""")
+"""
 
 
 def append(
@@ -163,8 +165,11 @@ def _keep_bodies(connection: Connection, rows: Sequence[Row], bodies: Mapping[st
     if connection.dialect.name == "postgresql":
         parts, digests = zip(*wanted, strict=True)
         sealed = [bodies[digest] for digest in digests]
-        told = {"parts": list(parts), "digests": list(digests), "sealed": sealed}
-        connection.execute(_BODIES, told)
+        sizes = [len(each) for each in sealed]
+        starts = list(accumulate(sizes, initial=1))[:-1]
+        told = [b"".join(sealed), list(parts), list(digests), starts, sizes]
+        with _driver(connection) as cursor:
+            cursor.execute(_BODIES, told)
         return
     rows_of = [{"part": p, "digest": d, "sealed": bodies[d]} for p, d in wanted]
     connection.execute(insert_once(connection, payloads), rows_of)
@@ -179,10 +184,17 @@ def _insert(connection: Connection, rows: Sequence[Sequence[Any]]) -> None:
 
 
 def _copy(connection: Connection, statement: str, rows: Sequence[Sequence[Any]]) -> None:
+    with _driver(connection) as cursor, cursor.copy(statement) as copy:
+        for row in rows:
+            copy.write_row(row)
+
+
+@contextmanager
+def _driver(connection: Connection) -> Iterator[Any]:
+    """A cursor of psycopg's own, in the same transaction."""
     driver: Any = connection.connection.driver_connection
     try:
-        with driver.cursor() as cursor, cursor.copy(statement) as copy:
-            for row in rows:
-                copy.write_row(row)
+        with driver.cursor() as cursor:
+            yield cursor
     except psycopg.OperationalError as error:
         raise Transient("store.down", "The database connection broke") from error

@@ -31,7 +31,7 @@ from tests.hub.ledger_rows import kept, whole
 SEAL = Sm4Seal(bytes(16))
 MESSAGES, RECEIPTS_EACH = 30, 2
 # Statements of one batch, in their order, and the commit after them.
-STEPS = ("ledger_keys", "ledger_partitions", "payloads", "UPDATE ledger_partitions", "COMMIT")
+STEPS = ("ledger_keys", "ledger_partitions", "UPDATE ledger_partitions", "failures", "COMMIT")
 
 
 class _Died(Exception):
