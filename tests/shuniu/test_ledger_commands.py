@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,19 +13,19 @@ from typing import Any
 import orjson
 import pytest
 from sqlalchemy import update
-from typer.testing import CliRunner, Result
 
 from hub.store import Store
 from hub.store.migrate import migrate
 from hub.store.tables import ledger
 from schemas.errors import Misconfigured, Rejected
-from shuniu.cli import app
 from shuniu.cli.options import moment
 from shuniu.service_list import MIGRATIONS
 from shuniu.settings import Settings
 from tests.hub.ledger_rows import a_row, keep
 
 AT = datetime(2026, 11, 5, 8, tzinfo=UTC)
+ROOT = Path(__file__).parents[2]
+Result = subprocess.CompletedProcess[bytes]
 Shuniu = Callable[..., Result]
 
 
@@ -37,10 +40,18 @@ def records(sqlite_url: str) -> Iterator[Store]:
 
 @pytest.fixture
 def shuniu(records: Store, sqlite_url: str, tmp_path: Path) -> Shuniu:
-    environment = {"SHUNIU_HOME": str(tmp_path / "home"), "SHUNIU_DATABASE_URL": sqlite_url}
+    """In a process of its own: a command sets up the logs of its whole process."""
+    environment = os.environ | {
+        "SHUNIU_HOME": str(tmp_path / "home"),
+        "SHUNIU_DATABASE_URL": sqlite_url,
+        "SHUNIU_LANG": "en",
+    }
 
     def run(*arguments: str) -> Result:
-        return CliRunner().invoke(app, [*arguments], env=environment | {"SHUNIU_LANG": "en"})
+        command = [sys.executable, "-m", "shuniu", *arguments]
+        return subprocess.run(
+            command, env=environment, cwd=ROOT, capture_output=True, check=False, timeout=25
+        )
 
     return run
 
@@ -53,7 +64,7 @@ def test_a_whole_ledger_verifies(shuniu: Shuniu) -> None:
     """Exit 0, and how many rows were looked at."""
     result = shuniu("audit", "verify", "--json")
 
-    assert 0 == result.exit_code
+    assert 0 == result.returncode
     told = _told(result)
     assert told["ok"]
     rows = {each["partition"]: each["rows"] for each in told["partitions"]}
@@ -67,13 +78,13 @@ def test_a_tampered_ledger_does_not(shuniu: Shuniu, records: Store) -> None:
 
     result = shuniu("audit", "verify", "--json")
 
-    assert 1 == result.exit_code
+    assert 1 == result.returncode
     month = next(p for p in _told(result)["partitions"] if p["partition"] == "2026-11")
     named = [(b["what"], b["seq"], b["key"], b["text"]) for b in month["breaks"]]
     assert [("audit.changed", 3, "k2", "row 3 was changed (k2)")] == named
     plain = shuniu("audit", "verify")
-    assert 1 == plain.exit_code
-    assert "row 3 was changed" in plain.stdout
+    assert 1 == plain.returncode
+    assert b"row 3 was changed" in plain.stdout
 
 
 def test_a_search_page_by_page(shuniu: Shuniu) -> None:
@@ -94,33 +105,22 @@ def test_a_search_page_by_page(shuniu: Shuniu) -> None:
 def test_a_trace_by_subject_still_works(shuniu: Shuniu) -> None:
     """The argument is what it was; unknown is exit 1."""
     assert ["k4"] == [hop["key"] for hop in _told(shuniu("trace", "A4", "--json"))["hops"]]
-    assert 1 == shuniu("trace", "nobody", "--json").exit_code
+    assert 1 == shuniu("trace", "nobody", "--json").returncode
 
 
-@pytest.mark.parametrize(
-    ("arguments", "code"),
-    [
-        (("trace",), "trace.nothing"),
-        (("trace", "--key", "F-1"), "search.partner"),
-        (("trace", "--since", "yesterday"), "cli.moment"),
-        (("trace", "--partner", "x", "--after", "x"), "search.place"),
-    ],
-)
-def test_a_search_that_makes_no_sense(
-    shuniu: Shuniu, arguments: tuple[str, ...], code: str
-) -> None:
-    """Bad data: exit 65, with its code."""
-    result = shuniu(*arguments, "--json")
+def test_a_search_for_nothing(shuniu: Shuniu) -> None:
+    """Not the whole ledger: exit 65, and what to tell."""
+    result = shuniu("trace", "--json")
 
-    assert 65 == result.exit_code
-    assert [code] == [error["code"] for error in _told(result)["errors"]]
+    assert 65 == result.returncode
+    assert ["trace.nothing"] == [error["code"] for error in _told(result)["errors"]]
 
 
 def test_a_replay_needs_a_hub(shuniu: Shuniu) -> None:
     """Exit 78: it never starts a broker of its own."""
     result = shuniu("replay", "--resource", "caseStep", "--since", "2h", "--json")
 
-    assert 78 == result.exit_code
+    assert 78 == result.returncode
     assert ["broker.not-running"] == [error["code"] for error in _told(result)["errors"]]
 
 
@@ -128,7 +128,7 @@ def test_replays_are_listed(shuniu: Shuniu) -> None:
     """None as yet."""
     result = shuniu("replay", "--list", "--json")
 
-    assert (0, {"ok": True, "replays": []}) == (result.exit_code, _told(result))
+    assert (0, {"ok": True, "replays": []}) == (result.returncode, _told(result))
 
 
 def test_moments() -> None:
