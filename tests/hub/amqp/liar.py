@@ -1,0 +1,93 @@
+"""A server that speaks AMQP as far as its script goes, and then whatever the script says."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+import pamqp.frame
+from pamqp import commands
+from pamqp.base import Frame
+
+__all__ = ["Peer", "Script", "lying"]
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """One client's connection, from the server's side."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+
+    async def heard(self) -> Any:
+        """The next frame, not counting heartbeats."""
+        while True:
+            head = await self.reader.readexactly(7)
+            rest = await self.reader.readexactly(int.from_bytes(head[3:]) + 1)
+            if head[0] != 8:
+                return pamqp.frame.unmarshal(head + rest)[2]
+
+    async def said(self, what: Frame | bytes, channel: int = 0) -> None:
+        data = what if isinstance(what, bytes) else pamqp.frame.marshal(what, channel)
+        self.writer.write(data)
+        await self.writer.drain()
+
+    async def greeted(
+        self, *, heartbeat: int = 0, channel_max: int = 0, frame_max: int = 131_072
+    ) -> None:
+        """Open the connection as a broker does."""
+        await self.reader.readexactly(8)
+        await self.said(commands.Connection.Start(server_properties={"product": "liar"}))
+        await self.heard()
+        await self.said(commands.Connection.Tune(channel_max, frame_max, heartbeat))
+        await self.heard()
+        await self.heard()
+        await self.said(commands.Connection.OpenOk())
+
+    async def opened(self, channel: int = 1) -> None:
+        """Open a channel as a broker does."""
+        await self.heard()
+        await self.said(commands.Channel.OpenOk(), channel)
+        await self.heard()
+        await self.said(commands.Confirm.SelectOk(), channel)
+
+    async def silent(self) -> None:
+        """Read, and say nothing, until the client leaves."""
+        while await self.reader.read(65_536):
+            pass
+
+
+Script = Callable[[Peer], Awaitable[None]]
+
+
+@asynccontextmanager
+async def lying(script: Script) -> AsyncIterator[str]:
+    """Serve every client by *script*, then hang up; gives the address."""
+    serving: set[asyncio.Task[None]] = set()
+
+    async def serve(peer: Peer) -> None:
+        try:
+            with suppress(ConnectionError, asyncio.IncompleteReadError):
+                await script(peer)
+            peer.writer.close()
+            with suppress(ConnectionError):
+                await peer.writer.wait_closed()
+        finally:
+            peer.writer.transport.abort()
+
+    def came(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        serving.add(asyncio.create_task(serve(Peer(reader, writer)), name="liar"))
+
+    server = await asyncio.start_server(came, "127.0.0.1", 0)
+    try:
+        yield f"amqp://u:p@127.0.0.1:{server.sockets[0].getsockname()[1]}/v"
+    finally:
+        server.close()
+        for task in serving:
+            task.cancel()
+        await asyncio.gather(*serving, return_exceptions=True)
+        await server.wait_closed()
+        await asyncio.sleep(0)  # aborted transports close in the next turn
