@@ -104,10 +104,14 @@ class Gateway:
             )
             for record in records
         ]
-        if self.publisher.blocked:
-            raise Transient("broker.refused", "The broker takes nothing now")
+        self._check_broker()
         await self.publisher.publish_all([taken_in(each) for each in taken])
         return [each.id for each in taken]
+
+    def _check_broker(self) -> None:
+        """A sender is told at once; waiting here would only hold his connection."""
+        if self.publisher.blocked:
+            raise Transient("broker.refused", "The broker takes nothing now")
 
     async def _refuse(
         self,
@@ -133,6 +137,7 @@ class Gateway:
         )
         log.info("record.refused", system=system, code=error.code, record=record_id)
         try:
+            self._check_broker()
             await self.publisher.publish(published(receipt))
         except Transient as lost:
             log.warning("receipt.unconfirmed", record=record_id, code=lost.code)
