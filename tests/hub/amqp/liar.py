@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ import pamqp.frame
 from pamqp import commands
 from pamqp.base import Frame
 
-__all__ = ["Peer", "Script", "lying"]
+__all__ = ["Peer", "Script", "a_broker", "lying"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +64,26 @@ class Peer:
 Script = Callable[[Peer], Awaitable[None]]
 
 
+async def a_broker(peer: Peer) -> None:
+    """One honest channel, and one question answered: three messages, four consumers."""
+    await peer.greeted(channel_max=1)
+    await peer.opened()
+    assert isinstance(await peer.heard(), commands.Queue.Declare)
+    await peer.said(commands.Queue.DeclareOk("q", 3, 4), 1)
+    await peer.silent()
+
+
 @asynccontextmanager
-async def lying(script: Script) -> AsyncIterator[str]:
+async def lying(script: Script, tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
     """Serve every client by *script*, then hang up; gives the address."""
     serving: set[asyncio.Task[None]] = set()
 
     async def serve(peer: Peer) -> None:
         try:
-            with suppress(ConnectionError, asyncio.IncompleteReadError):
+            with suppress(OSError, asyncio.IncompleteReadError):
                 await script(peer)
             peer.writer.close()
-            with suppress(ConnectionError):
+            with suppress(OSError):
                 await peer.writer.wait_closed()
         finally:
             peer.writer.transport.abort()
@@ -81,9 +91,10 @@ async def lying(script: Script) -> AsyncIterator[str]:
     def came(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         serving.add(asyncio.create_task(serve(Peer(reader, writer)), name="liar"))
 
-    server = await asyncio.start_server(came, "127.0.0.1", 0)
+    server = await asyncio.start_server(came, "127.0.0.1", 0, ssl=tls)
     try:
-        yield f"amqp://u:p@127.0.0.1:{server.sockets[0].getsockname()[1]}/v"
+        scheme = "amqps" if tls else "amqp"
+        yield f"{scheme}://u:p@127.0.0.1:{server.sockets[0].getsockname()[1]}/v"
     finally:
         server.close()
         for task in serving:

@@ -20,7 +20,7 @@ from hub.amqp.declare import depth
 from hub.broker import Broker
 from schemas.errors import Misconfigured, Transient
 from tests.hub.amqp.conftest import Message
-from tests.hub.amqp.liar import Peer, lying
+from tests.hub.amqp.liar import Peer, a_broker, lying
 
 HELLO = pamqp.frame.marshal(commands.Connection.Start(server_properties={"product": "liar"}), 0)
 TUNE = pamqp.frame.marshal(commands.Connection.Tune(0, 131_072, 0), 0)
@@ -248,15 +248,7 @@ async def test_one_who_does_not_read_holds_the_publisher_back() -> None:
 
 async def test_a_line_has_as_many_channels_as_agreed() -> None:
     """One more would cost the connection: it is refused here, and the first lives on."""
-
-    async def script(peer: Peer) -> None:
-        await peer.greeted(channel_max=1)
-        await peer.opened()
-        assert isinstance(await peer.heard(), commands.Queue.Declare)
-        await peer.said(commands.Queue.DeclareOk("q", 3, 4), 1)
-        await peer.silent()
-
-    async with lying(script) as url:
+    async with lying(a_broker) as url:
         line = await connect(url, name="test")
         channel = await line.channel()
         with pytest.raises(Misconfigured) as caught:
