@@ -226,6 +226,12 @@ class Publisher:
         except TimeoutError as error:
             raise self._unconfirmed() from error
 
+    async def check(self, outgoing: Iterable[Outgoing]) -> None:
+        """Raises `Rejected` where one of *outgoing* can never be published."""
+        channel = await self._ready()
+        for each in outgoing:
+            channel.check(each)
+
     async def confirmed(self, done: asyncio.Future[None]) -> None:
         """Wait for what `sent` gave; as long as the broker takes nothing, it has time."""
         left_s = CONFIRM_S
@@ -242,7 +248,8 @@ class Publisher:
 
     async def sent(self, batch: Sequence[Outgoing]) -> asyncio.Future[None]:
         """Write *batch* behind all that was written before; the future is done when every one of
-        it is confirmed, or fails with `Transient`. Waits while the broker takes no more."""
+        it is confirmed, or fails with `Transient`. Waits while the broker takes no more. Raises
+        `Rejected`, with nothing written, where one of it can never be published."""
         signed = [self._broker.signed(each) for each in batch]
         return await (await self._ready()).publish(signed)
 

@@ -29,7 +29,7 @@ from schemas.receipt import Event, Receipt
 
 __all__ = ["FailureWriter", "Unpassed", "fingerprint", "parked"]
 
-BATCH, PREFETCH = 50, 100
+BATCH, PREFETCH, FAULTS_BYTES = 50, 100, 32_768
 PREFIXES = {"route.": "route", "service.": "service"}
 log = structlog.get_logger("hub.failures")
 
@@ -55,18 +55,33 @@ def parked(
 ) -> Outgoing:
     """*incoming*, as a message to the failure store."""
     code = error.code if isinstance(error, HubError) else "hub.bug"
-    told = [{"code": f.code, "at": f.at, "facts": f.facts} for f in faults_of(error)]
     headers = {
         **_own_headers(incoming.headers),
         "x-stage": stage,
         "x-route": route,
         "x-system": system,
         "x-code": code,
-        "x-faults": orjson.dumps(told).decode(),
+        "x-faults": _first_faults(faults_of(error)),
         "x-attempts": attempts,
         "x-failed-at": at.isoformat(),
     }
     return Outgoing(FAILURES, "", incoming.body, headers)
+
+
+def _first_faults(faults: Sequence[Fault]) -> str:
+    """As JSON, as many as fit: headers are one frame, and a long record can have endless faults."""
+    kept: list[bytes] = []
+    left = FAULTS_BYTES
+    for fault in faults:
+        told = orjson.dumps({"code": fault.code, "at": fault.at, "facts": fault.facts})
+        left -= len(told) + 1
+        if left < 0:
+            break
+        kept.append(told)
+    # One that is too long by itself still has a code.
+    if not kept:
+        kept = [orjson.dumps({"code": fault.code, "at": "", "facts": {}}) for fault in faults[:1]]
+    return f"[{b','.join(kept).decode()}]"
 
 
 def fingerprint(stage: str, route: str, faults: Sequence[Mapping[str, Any]], code: str) -> str:

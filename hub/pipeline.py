@@ -30,7 +30,7 @@ from hub.recover import faults_of
 from hub.store import Store
 from hub.store.claims import Claim, claim
 from hub.topology import PIPELINE, RECEIPTS, STREAMS
-from schemas.errors import Fault, HubError, Transient
+from schemas.errors import Fault, HubError, Rejected, Transient
 from schemas.receipt import Event, Receipt
 
 __all__ = ["Pipeline", "published"]
@@ -91,10 +91,26 @@ class Pipeline:
         while True:
             works = await converted.get()
             await self._claim(works)
-            # A receipt tells of messages written before it; confirmed they are together.
-            outgoing = [*self._led_to(works), *self._receipts(works)]
-            done = await publisher.sent(outgoing)
+            try:
+                done = await publisher.sent(self._outgoing(works))
+            except Rejected:
+                await self._set_aside(works, publisher)
+                done = await publisher.sent(self._outgoing(works))
             await unconfirmed.put(_Published([work.incoming for work in works], done))
+
+    def _outgoing(self, works: Sequence[_Work]) -> list[Outgoing]:
+        """A receipt tells of messages written before it; confirmed they are together."""
+        return [*self._led_to(works), *self._receipts(works)]
+
+    async def _set_aside(self, works: Sequence[_Work], publisher: Publisher) -> None:
+        """Poison: a record whose message fits no frame, by a region or subject too long for a key
+        or header. It goes to the failure store alone."""
+        for work in works:
+            try:
+                await publisher.check(self._led_to([work]))
+            except Rejected as error:
+                log.warning("record.unsendable", code=error.code)
+                work.error = error
 
     async def _settling(self, publisher: Publisher, unconfirmed: asyncio.Queue[_Published]) -> None:
         while True:

@@ -184,6 +184,10 @@ class Channel:
         self._line.write(b"".join(pieces))
         return done
 
+    def check(self, each: Outbound) -> None:
+        """Raises `Rejected` where *each* could not be published, ever."""
+        self._framed(self._sent + 1, each)
+
     def _framed(self, tag: int, each: Outbound) -> list[bytes]:
         try:
             return frames.published(

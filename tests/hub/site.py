@@ -91,10 +91,11 @@ examples:
 
 
 @cache
-def small_plan(left: str = "") -> Plan:
+def small_plan(left: str = "", region: str = "n6") -> Plan:
     """Systems ``sender``, ``left`` and ``right``; routes ``steps-to-left`` and ``steps-to-right``.
-    *left*: further lines for the first of them."""
-    catalogue = read_catalogue({"elements/all.yaml": ELEMENTS, "resources/caseStep.yaml": RESOURCE})
+    *left*: further lines for the first of them; *region*: the format of the region."""
+    elements = ELEMENTS.replace("format: n6", f"format: {region}")
+    catalogue = read_catalogue({"elements/all.yaml": elements, "resources/caseStep.yaml": RESOURCE})
     files = {"intakes/sender.step.yaml": INTAKE}
     for name in ("sender", "left", "right"):
         files[f"systems/{name}.yaml"] = SYSTEM.format(name=name)
