@@ -2,8 +2,8 @@
 
 Form       a position is an offset of the stream. Reading ends at a marker that was put there when
            it began: what comes after it was published meanwhile, and reaches every queue by itself
-Careful    the stream also holds markers, and messages that a replay published again: both are
-           passed over
+Careful    the stream also holds markers, messages that a replay published again, and whatever a
+           stranger put there: all are passed over; sent once more, it would bear our signature
 Units      seconds
 """
 
@@ -14,12 +14,14 @@ from collections.abc import AsyncGenerator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+import structlog
+
 from hub.broker import Broker, Incoming, Outgoing, Publisher, acknowledge
 from hub.envelope import CE
 from hub.recorded import Recorded
 from hub.store.replays import Job
 from hub.topology import HISTORY
-from schemas.errors import Transient
+from schemas.errors import Rejected, Transient
 
 __all__ = ["MARKER", "REPLAY", "holds", "read"]
 
@@ -28,6 +30,7 @@ PREFETCH = 400
 FIRST_S, SILENT_S = 3.0, 60.0
 SKEW = timedelta(minutes=10)
 OFFSET = "x-stream-offset"
+log = structlog.get_logger("hub.history")
 
 
 async def holds(broker: Broker, since: datetime) -> bool:
@@ -66,7 +69,7 @@ async def read(
                 if incoming.headers.get(MARKER) == token:
                     ended = True
                     break
-                if _meant(incoming, job):
+                if _meant(incoming, job) and _ours(broker, incoming):
                     found.append(_recorded(incoming))
             if found:
                 yield found
@@ -83,6 +86,15 @@ def _meant(incoming: Incoming, job: Job) -> bool:
     kind = str(headers.get(f"{CE}type", "")).partition(".")[0]
     at = _time(incoming)
     return kind == job.resource and at is not None and job.since <= at < job.until
+
+
+def _ours(broker: Broker, incoming: Incoming) -> bool:
+    try:
+        broker.check(incoming)
+    except Rejected as error:
+        log.warning("history.stranger", code=error.code, offset=incoming.headers.get(OFFSET))
+        return False
+    return True
 
 
 def _recorded(incoming: Incoming) -> Recorded:

@@ -100,7 +100,7 @@ async def _with_engine(settings: Settings, work: Any) -> dict[str, Any]:
         raise Misconfigured("broker.not-running", "No hub runs here", folder=str(settings.home))
     store = open_store(settings)
     try:
-        async with Broker(url, name="replay") as broker:
+        async with Broker(url, name="replay", mac=instance.mac()) as broker:
             engine = Replay(broker, store, instance.seal(), instance.plan(), now)
             told: dict[str, Any] = await work(engine)
             return told

@@ -12,14 +12,18 @@ import pytest
 from sqlalchemy import delete, event
 from sqlalchemy.exc import OperationalError
 
-from hub.broker import Incoming, acknowledge
+from hub.broker import Broker, Incoming, Outgoing, acknowledge
+from hub.convert import convert
+from hub.envelope import Taken, encode_message
+from hub.ids import new_id, new_trace
 from hub.replay import Replay, Wanted
 from hub.store import Store, replays
 from hub.store.migrate import migrate
 from hub.store.replays import Job
 from hub.store.tables import payloads
-from hub.topology import Binding, declare, depths, service_queue
+from hub.topology import HISTORY, Binding, declare, depths, service_queue
 from schemas.errors import HubError, Misconfigured, Rejected, Transient
+from schemas.message import Record, SystemCode
 from schemas.receipt import Event
 from tests.hub.conftest import Running, a_step, eventually, now, running_engine
 from tests.hub.ledger_rows import whole
@@ -170,6 +174,31 @@ async def test_messages_of_a_replay_are_not_history(amqp_url: str, store: Store)
         job = await _run(running, _wanted(since, step="service", place="new", source="history"))
 
         assert 5 == job.sent
+
+
+async def test_a_strangers_message_is_not_sent_on(amqp_url: str, store: Store) -> None:
+    """Put into the history by somebody who got at the broker: a replay does not sign it for him."""
+    async with _with_new(amqp_url, store) as running:
+        since = await _delivered(running, 2)
+        at = now()
+        taken = Taken(
+            id=new_id(at),
+            system=SystemCode("sender"),
+            received_at=at,
+            traceparent=new_trace(),
+            record=Record(kind="step", key="", body=a_step("forged")),
+        )
+        headers, body = encode_message(convert(taken, running.engine.plan).messages[0])
+        async with Broker(amqp_url, name="stranger") as line, line.publisher() as stranger:
+            await stranger.publish(Outgoing("", HISTORY, body, headers))
+
+        job = await _run(running, _wanted(since, step="service", place="new", source="history"))
+
+        assert 2 == job.sent
+        got = await _taken(running, NEW.queue, 2)
+        assert ["A0", "A1"] == [m.headers["cloudEvents:subject"] for m in got]
+        for each in got:
+            running.broker.check(each)
 
 
 class _Cut(Exception):

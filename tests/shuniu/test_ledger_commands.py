@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,15 +15,23 @@ import orjson
 import pytest
 from sqlalchemy import update
 
+from hub.broker import Broker, Incoming, Outgoing
+from hub.crypto import sm3
+from hub.envelope import encode_body, encode_message
+from hub.ids import new_id, new_trace
 from hub.store import Store
 from hub.store.migrate import migrate
 from hub.store.tables import ledger
+from hub.topology import LEDGER, STREAMS, Binding, declare, service_queue
 from schemas.errors import Misconfigured, Rejected
+from schemas.message import Message, Operation, ResourceName, SystemCode
 from shuniu.cli.options import moment
+from shuniu.instance import Instance
 from shuniu.service_list import MIGRATIONS
 from shuniu.settings import Settings
 from tests.hub.ledger_rows import a_row, keep
 
+pytestmark = pytest.mark.timeout(90)  # each command is a process
 AT = datetime(2026, 11, 5, 8, tzinfo=UTC)
 ROOT = Path(__file__).parents[2]
 Result = subprocess.CompletedProcess[bytes]
@@ -48,12 +57,16 @@ def shuniu(records: Store, sqlite_url: str, tmp_path: Path) -> Shuniu:
     }
 
     def run(*arguments: str) -> Result:
-        command = [sys.executable, "-m", "shuniu", *arguments]
-        return subprocess.run(
-            command, env=environment, cwd=ROOT, capture_output=True, check=False, timeout=25
-        )
+        return _run(environment, *arguments)
 
     return run
+
+
+def _run(environment: Mapping[str, str], *arguments: str) -> Result:
+    command = [sys.executable, "-m", "shuniu", *arguments]
+    return subprocess.run(
+        command, env=environment, cwd=ROOT, capture_output=True, check=False, timeout=60
+    )
 
 
 def _told(result: Result) -> Any:
@@ -122,6 +135,61 @@ def test_a_replay_needs_a_hub(shuniu: Shuniu) -> None:
 
     assert 78 == result.returncode
     assert ["broker.not-running"] == [error["code"] for error in _told(result)["errors"]]
+
+
+async def test_a_replay_is_signed_by_the_hub(
+    records: Store, sqlite_url: str, amqp_url: str, tmp_path: Path
+) -> None:
+    """A message of the history, sent to one service: marked, and taken as one of the hub's own."""
+    told = {"SHUNIU_HOME": str(tmp_path / "home"), "SHUNIU_DATABASE_URL": sqlite_url}
+    told["SHUNIU_AMQP_URL"] = amqp_url
+    mac = Instance.of(Settings.read(told)).mac()
+    at, body = datetime.now(UTC), {"caseNo": "A1"}
+    message = Message(
+        id=new_id(at),
+        source=SystemCode("fire"),
+        resource=ResourceName("itemCase"),
+        operation=Operation.CREATED,
+        subject="A1",
+        time=at,
+        region="130102",
+        sequence=1,
+        dataschema="itemCase/1",
+        digest=sm3(encode_body(body)),
+        traceparent=new_trace(),
+        body=body,
+    )
+    headers, content = encode_message(message)
+    async with Broker(amqp_url, name="test", mac=mac) as broker, broker.publisher() as publisher:
+        await declare(broker, [Binding(service_queue("new"), ())])
+        await publisher.publish(Outgoing(STREAMS, "itemCase.created.130102", content, headers))
+        words = (
+            "--resource",
+            "itemCase",
+            "--since",
+            "1h",
+            "--service",
+            "new",
+            "--source",
+            "history",
+        )
+
+        environment = os.environ | told
+        result = await asyncio.to_thread(_run, environment, "replay", *words, "--json")
+
+        assert 0 == result.returncode, result.stdout
+        assert 1 == _told(result)["replay"]["sent"]
+        async with asyncio.timeout(10), broker.consumer("service.new", prefetch=1) as consumer:
+            incoming = await consumer.one()
+            broker.check(incoming)
+        # What the ledger hears: the message, then that the replay began, sent it, and ended.
+        heard: list[Incoming] = []
+        async with asyncio.timeout(10), broker.consumer(LEDGER, prefetch=9) as consumer:
+            while len(heard) < 4:
+                heard += await consumer.batch(9)
+        for each in heard:
+            broker.check(each)
+        assert _told(result)["replay"]["id"] == incoming.headers["x-replay"]
 
 
 def test_replays_are_listed(shuniu: Shuniu) -> None:
