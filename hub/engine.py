@@ -20,8 +20,9 @@ from hub.failures import FailureWriter
 from hub.ledger import LedgerWriter
 from hub.pipeline import Pipeline
 from hub.plan import Plan
-from hub.port import Source
+from hub.port import Recalls, Source
 from hub.retention import LedgerKeeper, Retention
+from hub.retry_runner import RetryRunner
 from hub.route_states import RouteStates
 from hub.sources import SourcePoll
 from hub.store import Store
@@ -34,7 +35,7 @@ from schemas.receipt import Event
 
 __all__ = ["ROLES", "Engine", "Polled"]
 
-ROLES = ("pipeline", "delivery", "ledger", "sources", "services")
+ROLES = ("pipeline", "delivery", "ledger", "sources", "services", "jobs")
 AGAIN_FIRST_S, AGAIN_LAST_S, STEADY_S = 0.5, 30.0, 60.0
 STOP_FIRST_S, STOP_AGAIN_S = 12.0, 0.5
 log = structlog.get_logger("hub.engine")
@@ -96,6 +97,8 @@ class Engine:
             works.append(("ledger", writer.run))
             works.append(("retention", LedgerKeeper(store, self.retention, clock).run))
             works.append(("failures", FailureWriter(broker, store, seal, clock).run))
+        if "jobs" in roles:
+            works.append(("jobs", self._retries().run))
         if "delivery" in roles:
             works += [
                 (f"route {route.name}", RouteWorker(broker, store, seal, route, link, clock).run)
@@ -122,6 +125,24 @@ class Engine:
             runner = ServiceRunner(self.url, broker, store, seal, self.subscribers, clock)
             works.append(("services", runner.run))
         return works
+
+    def _retries(self) -> RetryRunner:
+        return RetryRunner(
+            broker=self.broker,
+            store=self.store,
+            seal=self.seal,
+            plan=self.plan,
+            clock=self.clock,
+            repeatable=self._repeatable,
+        )
+
+    def _repeatable(self, route: str) -> bool:
+        """Whether the route's system takes a repeat for what it is, or can be asked."""
+        compiled = self.plan.routes.get(route)
+        link = self.links.get(compiled.system) if compiled else None
+        if link is None:
+            return False
+        return link.sink.traits.idempotent or isinstance(link.sink, Recalls)
 
 
 async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:

@@ -1,146 +1,212 @@
-"""What a person does with failures: look, retry, edit and retry, discard with a reason.
+"""What a person does with failures: look, rehearse, retry, edit, redirect, discard, restore.
 
-Promises   a retry is claimed in the database before it is published, and given back if publishing
-           fails; an edit is validated again, keeps the original, and is linked to it
+All of it is written to the database in one transaction with the entry of who did it and why; the
+retry runner sends and tells the ledger (`hub.retry_runner`). So nothing here needs the broker, and
+nothing is half done.
+
+Promises   a failure is claimed in the transaction that decides to retry it, so two clicks are one
+           retry; an edit is validated again, keeps the original and every earlier edit; what was
+           discarded can be restored
 Careful    retrying repeats the failed place alone: one route or service, or the record's intake
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
-import structlog
-from sqlalchemy import Connection, RowMapping, Update, func, select, update
+from sqlalchemy import Connection, RowMapping, func, insert, or_, select, update
 
-from hub.broker import Outgoing, Publisher
+from hub import failure_views
 from hub.convert import convert, validate
 from hub.crypto import Seal, sm3
-from hub.envelope import CE, decode_body, decode_taken, encode_body, encode_receipt
-from hub.ids import new_id, trace_id
+from hub.envelope import CE, decode_body, decode_taken, encode_body
+from hub.failure_views import MOST_ROWS, Group, History
 from hub.plan import Plan
-from hub.store import Store
-from hub.store.tables import failures
-from hub.topology import INTAKE, RECEIPTS, route_queue, service_queue
-from schemas.errors import Rejected, Transient
+from hub.redirect import as_kind, place_at, to_route
+from hub.rehearsal import Rehearsed, rehearse
+from hub.resend import MAY_HAVE_ARRIVED
+from hub.retry_jobs import open_job
+from hub.retry_policy import Policy
+from hub.store import Store, acts, retries
+from hub.store.retries import STRANGERS, Chosen
+from hub.store.tables import failure_edits, failures, retry_jobs
+from schemas.errors import Rejected
 from schemas.message import Body
-from schemas.receipt import Event, Receipt
+from schemas.receipt import Event
 
-__all__ = ["FailureDesk", "Group"]
+__all__ = ["FailureDesk"]
 
-MOST_ROWS = 500
-log = structlog.get_logger("hub.failures")
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Failures of one cause: the same place, code and fields."""
-
-    fingerprint: str
-    stage: str
-    route: str
-    system: str
-    source: str
-    resource: str
-    code: str
-    faults: Sequence[Mapping[str, Any]]
-    count: int
-    first_at: datetime
-    last_at: datetime
+REHEARSED_AT_ONCE, MOST_REHEARSED = 100, 1000
+c = failures.c
 
 
 class FailureDesk:
-    """*plan* validates edits; *publisher* sends what is retried."""
+    """*plan* validates edits, maps rehearsals and checks redirects."""
 
     def __init__(
         self,
         store: Store,
         seal: Seal,
         plan: Plan,
-        publisher: Publisher | None,
         clock: Callable[[], datetime],
     ) -> None:
-        self._store, self._seal, self._plan = store, seal, plan
-        self._publisher, self._clock = publisher, clock
+        self._store, self._seal, self._plan, self._clock = store, seal, plan, clock
 
     async def groups(self, state: str = "waiting") -> Sequence[Group]:
-        return await self._store.read(lambda connection: _groups(connection, state))
+        return await self._store.read(partial(failure_views.groups, state=state))
 
     async def listed(
         self, state: str = "waiting", fingerprint: str = "", limit: int = MOST_ROWS
     ) -> Sequence[RowMapping]:
         """Newest first, without bodies."""
-        query = select(*(c for c in failures.c if c.name not in ("sealed", "edited")))
-        query = query.where(failures.c.state == state) if state else query
-        query = query.where(failures.c.fingerprint == fingerprint) if fingerprint else query
-        query = query.order_by(failures.c.last_at.desc()).limit(min(limit, MOST_ROWS))
-        return await self._store.read(lambda connection: _rows(connection, query))
+        return await self._store.read(
+            partial(failure_views.listed, state=state, fingerprint=fingerprint, limit=limit)
+        )
 
     async def row(self, failure_id: str) -> RowMapping:
         """Raises `Rejected` where there is no such failure."""
-        query = select(failures).where(failures.c.id == failure_id)
-        rows = await self._store.read(lambda connection: _rows(connection, query))
-        if not rows:
-            raise Rejected("failure.unknown", "No such failure", id=failure_id[:36])
-        return rows[0]
+        return await self._store.read(partial(failure_views.one, failure_id=failure_id))
+
+    async def history(self, failure_id: str) -> History:
+        """What people did with it, oldest first."""
+        return await self._store.read(partial(failure_views.history, failure_id=failure_id))
 
     def body(self, row: RowMapping) -> dict[str, Any]:
-        """The body as it failed, in clear: mask it before it is shown."""
+        """The body as it would be sent, in clear: mask it before it is shown."""
         return decode_body(self._seal.open(row["edited"] or row["sealed"]))
 
-    def masked(self, row: RowMapping) -> Body:
-        """The body as it may be shown."""
+    def masked(self, row: RowMapping, sealed: bytes | None = None) -> Body:
+        """The body as it may be shown, or that of an edit."""
         try:
-            body = self.body(row)
+            body = decode_body(self._seal.open(sealed)) if sealed else self.body(row)
         except Rejected:
             return {}
         mask = self._plan.masks.get(row["resource"]) if row["stage"] != "intake" else None
         return mask(body) if mask else dict.fromkeys(body, "＊")
 
-    async def retry(self, ids: Sequence[str], by: str) -> Sequence[str]:
-        """Retry those of *ids* that wait; returns the ones that were sent on their way."""
-        claimed = await self._store.write(
-            lambda connection: _claim(connection, ids, "waiting", "retrying")
-        )
-        sent: list[str] = []
-        for failure_id in claimed:
-            row = await self.row(failure_id)
-            try:
-                await self._send(row, row["edited"] or row["sealed"])
-            except Transient:
-                await self._give_back([failure_id])
-                raise
-            sent.append(failure_id)
-            await self._tell(row, Event.FAILURE_RETRIED, by)
-        return sent
+    def mapped(self, row: RowMapping) -> Body:
+        """What the target was given, its values hidden; empty where mapping did not get that far."""
+        if row["mapped"] is None:
+            return {}
+        return dict.fromkeys(decode_body(self._seal.open(row["mapped"])), "＊")
 
-    async def edit(self, failure_id: str, body: Body, by: str) -> None:
-        """Validate *body*, keep it beside the original, and retry with it."""
+    async def rehearse(self, chosen: Chosen, most: int = MOST_REHEARSED) -> Sequence[Rehearsed]:
+        """Waiting failures, run through today's declarations without any effect. Raises `Rejected`
+        where the choice is empty."""
+        if not chosen.told:
+            raise Rejected("retry.nothing-chosen", "Say which failures, or all")
+        found: list[Rehearsed] = []
+        after = ""
+        while room := min(REHEARSED_AT_ONCE, most - len(found)):
+            rows = await self._store.read(
+                partial(failure_views.with_bodies, chosen=chosen, after=after, most=room)
+            )
+            found += await asyncio.to_thread(self._rehearsed, rows)
+            if len(rows) < room:
+                break
+            after = rows[-1]["id"]
+        return found
+
+    async def retry(self, ids: Sequence[str], by: str, reason: str = "") -> Sequence[str]:
+        """Retry those of *ids* that wait; returns the ones that were sent on their way."""
+        at = self._clock()
+        return await self._store.write(partial(_retry, ids=ids, by=by, reason=reason, at=at))
+
+    async def edit(self, failure_id: str, body: Body, by: str, reason: str = "") -> None:
+        """Validate *body*, keep it beside the original and earlier edits, and retry with it."""
         row = await self.row(failure_id)
-        if row["state"] != "waiting":
-            raise Rejected("failure.not-waiting", "Only a waiting failure can be edited")
         self._check(row, body)
-        sealed = self._seal.seal(encode_body(body))
-        change = update(failures).where(failures.c.id == failure_id).values(edited=sealed)
-        await self._store.write(lambda connection: connection.execute(change))
-        await self._tell(row, Event.FAILURE_EDITED, by)
-        await self.retry([failure_id], by)
+        sealed, at = self._seal.seal(encode_body(body)), self._clock()
+
+        def keep(connection: Connection) -> None:
+            _waiting(failure_views.one(connection, failure_id, lock=True))
+            _keep_edit(connection, failure_id, sealed, by=by, reason=reason, at=at)
+            _retry(connection, [failure_id], by, reason, at)
+
+        await self._store.write(keep)
+
+    async def redirect(
+        self, failure_id: str, by: str, reason: str, *, route: str = "", kind: str = ""
+    ) -> str:
+        """Send it by another *route*, or a record through intake again as *kind*; checked first.
+        Returns the failure that is being retried: a new one, linked both ways, on another route."""
+        _needed(reason)
+        row = await self.row(failure_id)
+        _waiting(row)
+        if bool(route) == bool(kind):
+            raise Rejected("redirect.where", "Either a route or a kind of record")
+        there = to_route(row, route, self._seal, self._plan) if route else None
+        headers = as_kind(row, kind, self._seal, self._plan) if kind else {}
+        at = self._clock()
+
+        def send(connection: Connection) -> str:
+            _waiting(failure_views.one(connection, failure_id, lock=True))
+            new_id = failure_id
+            if there:
+                new_id = place_at(connection, row, there, at)
+            else:
+                mine = update(failures).where(c.id == failure_id)
+                connection.execute(mine.values(headers=headers, resource=kind))
+            told = f"{route or kind}: {reason.strip()}"
+            acts.record(
+                connection, Event.FAILURE_REDIRECTED, [failure_id], by=by, at=at, reason=told
+            )
+            _retry(connection, [new_id], by, reason, at)
+            return new_id
+
+        return await self._store.write(send)
 
     async def discard(self, ids: Sequence[str], reason: str, by: str) -> Sequence[str]:
-        """Set aside for good; a reason is needed and kept."""
-        if not reason.strip():
-            raise Rejected("failure.reason-needed", "Discarding needs a reason", at="/reason")
-        note = f"{by}: {reason.strip()}"[:512]
-        claimed = await self._store.write(
-            lambda connection: _claim(connection, ids, "waiting", "discarded", note)
+        """Set aside until restored; a reason is needed and kept."""
+        note = f"{by}: {_needed(reason)}"[:512]
+        change = update(failures).where(c.id.in_(ids), c.state == "waiting")
+        return await self._moved(
+            change.values(state="discarded", note=note), Event.FAILURE_DISCARDED, by, reason
         )
-        for failure_id in claimed:
-            await self._tell(await self.row(failure_id), Event.FAILURE_DISCARDED, by)
-        return claimed
+
+    async def restore(self, ids: Sequence[str], reason: str, by: str) -> Sequence[str]:
+        """Undo: what was discarded waits again; so does what a retry that is over has sent and
+        nothing was heard of since."""
+        _needed(reason)
+        running = select(retry_jobs.c.id).where(
+            retry_jobs.c.state.in_(("running", "paused", "stopped"))
+        )
+        over = or_(c.job_id.is_(None), c.job_id.not_in(running))
+        change = update(failures).where(
+            c.id.in_(ids), or_(c.state == "discarded", (c.state == "retrying") & over)
+        )
+        return await self._moved(
+            change.values(state="waiting", note="", job_id=None),
+            Event.FAILURE_RESTORED,
+            by,
+            reason,
+        )
+
+    async def _moved(self, change: Any, event: Event, by: str, reason: str) -> Sequence[str]:
+        at = self._clock()
+
+        def move(connection: Connection) -> list[str]:
+            moved = list(connection.scalars(change.returning(c.id)))
+            acts.record(connection, event, moved, by=by, at=at, reason=reason.strip())
+            return moved
+
+        return await self._store.write(move)
+
+    def _rehearsed(self, rows: Sequence[RowMapping]) -> list[Rehearsed]:
+        return [rehearse(row, self._seal, self._plan) for row in rows]
 
     def _check(self, row: RowMapping, body: Body) -> None:
+        _waiting(row)
+        if row["code"] == STRANGERS:
+            raise Rejected(STRANGERS, "Not sent by the hub")
+        if row["code"] == MAY_HAVE_ARRIVED:
+            raise Rejected("failure.in-doubt", "The target may have the original")
+        if row["stage"] not in retries.STAGES:
+            raise Rejected("retry.no-place", "It can be sent nowhere", stage=row["stage"])
         if row["stage"] != "intake":
             validate(row["resource"], body, self._plan)
             return
@@ -148,84 +214,42 @@ class FailureDesk:
         headers = {**row["headers"], f"{CE}digest": sm3(content)}
         convert(decode_taken(headers, content), self._plan)
 
-    async def _send(self, row: RowMapping, sealed: bytes) -> None:
-        if self._publisher is None:
-            raise Transient("broker.down", "Retrying needs the broker")
-        content = self._seal.open(sealed)
-        headers = {**row["headers"], f"{CE}digest": sm3(content)}
-        if row["stage"] == "intake":
-            key = f"{row['source']}.{row['resource']}"
-            await self._publisher.publish(Outgoing(INTAKE, key, content, headers))
-            return
-        queue = route_queue if row["stage"] == "route" else service_queue
-        await self._publisher.publish(Outgoing("", queue(row["route"]), content, headers))
 
-    async def _give_back(self, ids: Sequence[str]) -> None:
-        await self._store.write(lambda connection: _claim(connection, ids, "retrying", "waiting"))
-
-    async def _tell(self, row: RowMapping, event: Event, by: str) -> None:
-        at = self._clock()
-        receipt = Receipt(
-            key=f"{row['id']}.{event}.{new_id(at)}",
-            event=event,
-            at=at,
-            message_id=row["message_id"],
-            record_id=row["record_id"],
-            source=row["source"],
-            resource=row["resource"],
-            subject=row["subject"],
-            route=row["route"],
-            system=row["system"],
-            code=row["code"],
-            trace=trace_id(str(row["headers"].get(f"{CE}traceparent", ""))),
-            by=by,
-        )
-        if self._publisher:
-            await self._publisher.publish(Outgoing(RECEIPTS, event.value, encode_receipt(receipt)))
-
-
-def _groups(connection: Connection, state: str) -> list[Group]:
-    c = failures.c
-    rows = connection.execute(
-        select(
-            c.fingerprint,
-            func.count().label("many"),
-            func.min(c.first_at).label("first_at"),
-            func.max(c.last_at).label("last_at"),
-            func.max(c.id).label("sample"),
-        )
-        .where(c.state == state)
-        .group_by(c.fingerprint)
-        .order_by(func.count().desc())
-        .limit(MOST_ROWS)
-    ).all()
-    samples = {
-        row.id: row
-        for row in connection.execute(select(failures).where(c.id.in_([r.sample for r in rows])))
-    }
-    return [
-        Group(
-            fingerprint=row.fingerprint,
-            count=row.many,
-            first_at=row.first_at,
-            last_at=row.last_at,
-            **{
-                name: getattr(samples[row.sample], name)
-                for name in ("stage", "route", "system", "source", "resource", "code", "faults")
-            },
-        )
-        for row in rows
-    ]
-
-
-def _rows(connection: Connection, query: Any) -> Sequence[RowMapping]:
-    return connection.execute(query).mappings().all()
-
-
-def _claim(
-    connection: Connection, ids: Sequence[str], state: str, new: str, note: str | None = None
+def _retry(
+    connection: Connection, ids: Sequence[str], by: str, reason: str, at: datetime
 ) -> list[str]:
-    """Move those of *ids* that are in *state*; each is moved by one caller only."""
-    change: Update = update(failures).where(failures.c.id.in_(ids), failures.c.state == state)
-    change = change.values(state=new, **({"note": note} if note is not None else {}))
-    return list(connection.scalars(change.returning(failures.c.id)))
+    """A job without canaries or brake, its failures claimed at once."""
+    if not ids:
+        return []
+    chosen = Chosen(ids=tuple(dict.fromkeys(ids)))
+    started = open_job(connection, chosen, Policy.at_once(), by=by, reason=reason, at=at)
+    return retries.claim(connection, started.id, 0, started.total, at)
+
+
+def _keep_edit(
+    connection: Connection, failure_id: str, sealed: bytes, *, by: str, reason: str, at: datetime
+) -> None:
+    mine = failure_edits.c.failure_id == failure_id
+    last = connection.scalar(select(func.max(failure_edits.c.n)).where(mine)) or 0
+    row = {
+        "failure_id": failure_id,
+        "n": last + 1,
+        "at": at,
+        "by": by[: acts.BY_LENGTH],
+        "reason": reason[: acts.REASON_LENGTH],
+        "sealed": sealed,
+    }
+    connection.execute(insert(failure_edits), row)
+    connection.execute(update(failures).where(c.id == failure_id).values(edited=sealed))
+    acts.record(connection, Event.FAILURE_EDITED, [failure_id], by=by, at=at, reason=reason)
+
+
+def _waiting(row: RowMapping) -> None:
+    if row["state"] != "waiting":
+        raise Rejected("failure.not-waiting", "It does not wait", state=row["state"])
+
+
+def _needed(reason: str) -> str:
+    if not reason.strip():
+        raise Rejected("failure.reason-needed", "A reason is needed", at="/reason")
+    return reason.strip()

@@ -1,35 +1,46 @@
 """The failure store (失败件): what used up its attempts, or can never pass, waits here for a person.
 
-Promises   a failure is kept once for each message and place (intake, route or service), sealed; a
-           retry is claimed before it is published, so two clicks are one retry
-Careful    `faults` name places and reasons, never personal values
+Promises   a failure is kept once for each message and place (intake, route or service), sealed: its
+           body, what its target was given of it, and which version of what judged it
+Careful    `faults` name places and reasons, never personal values. What none of the hub's processes
+           sent is kept as a stranger's: a retry would sign it
+Not here   what a person does with failures: `hub.failure_desk`; sending again: `hub.retry_runner`
 """
 
 from __future__ import annotations
 
 import asyncio
+import zlib
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
 import orjson
 import structlog
-from sqlalchemy import Connection, bindparam, select, tuple_, update
+from sqlalchemy import Connection, String, bindparam, select, tuple_, update
 
 from hub.broker import Broker, Incoming, Outgoing, Publisher, acknowledge
 from hub.crypto import Seal, sm3
-from hub.envelope import CE, encode_receipt
+from hub.envelope import CE, encode_body, encode_receipt
+from hub.fingerprint import fingerprint, kind_of
 from hub.ids import new_id, trace_id
 from hub.recover import faults_of
 from hub.store import Store, insert_once
+from hub.store.retries import STRANGERS
 from hub.store.tables import failures
 from hub.topology import FAILURE_QUEUE, FAILURES, RECEIPTS
-from schemas.errors import Fault, HubError, Transient
+from schemas.errors import Fault, HubError, Rejected, Transient
+from schemas.message import Body
 from schemas.receipt import Event, Receipt
 
-__all__ = ["FailureWriter", "Unpassed", "fingerprint", "parked"]
+__all__ = ["FailureWriter", "Unpassed", "parked"]
 
-BATCH, PREFETCH, FAULTS_BYTES = 50, 100, 32_768
+BATCH, PREFETCH = 50, 100
+# A message's headers travel in one frame.
+MOST_MAPPED_BYTES, FAULTS_BYTES = 48 * 1024, 32 * 1024
+# What a person has ended stays so, whatever comes late.
+ENDED = ("discarded", "redirected")
 PREFIXES = {"route.": "route", "service.": "service"}
 log = structlog.get_logger("hub.failures")
 
@@ -43,7 +54,7 @@ class Unpassed(Protocol):
     def body(self) -> bytes: ...
 
 
-def parked(
+def parked(  # noqa: PLR0913 - a failure has as many facts
     incoming: Unpassed,
     error: Exception,
     *,
@@ -52,8 +63,11 @@ def parked(
     attempts: int,
     route: str = "",
     system: str = "",
+    version: str = "",
+    mapped: Body | None = None,
 ) -> Outgoing:
-    """*incoming*, as a message to the failure store."""
+    """*incoming*, as a message to the failure store. *version*: of the route or rule that judged
+    it. *mapped*: what the target was given; what is too large for a header is left out."""
     code = error.code if isinstance(error, HubError) else "hub.bug"
     headers = {
         **_own_headers(incoming.headers),
@@ -64,7 +78,11 @@ def parked(
         "x-faults": _first_faults(faults_of(error)),
         "x-attempts": attempts,
         "x-failed-at": at.isoformat(),
+        "x-kind": kind_of(error),
+        "x-version": version,
     }
+    if mapped is not None and (packed := _packed(mapped)):
+        headers["x-mapped"] = packed
     return Outgoing(FAILURES, "", incoming.body, headers)
 
 
@@ -82,12 +100,6 @@ def _first_faults(faults: Sequence[Fault]) -> str:
     if not kept:
         kept = [orjson.dumps({"code": fault.code, "at": "", "facts": {}}) for fault in faults[:1]]
     return f"[{b','.join(kept).decode()}]"
-
-
-def fingerprint(stage: str, route: str, faults: Sequence[Mapping[str, Any]], code: str) -> str:
-    """What failures of one cause have in common: place, codes and fields, not the values."""
-    fields = sorted({f"{fault['code']}@{_without_indices(fault['at'])}" for fault in faults})
-    return sm3("\n".join((stage, route, code, *fields)).encode())[:16]
 
 
 class FailureWriter:
@@ -124,37 +136,96 @@ class FailureWriter:
 
     def _row(self, incoming: Incoming) -> dict[str, Any]:
         headers = dict(incoming.headers)
-        stage, route, code = (_text(headers, f"x-{name}") for name in ("stage", "route", "code"))
-        told = orjson.loads(_text(headers, "x-faults") or "[]")
-        at = datetime.fromisoformat(_text(headers, "x-failed-at") or self._clock().isoformat())
-        if not stage:
-            # Dead-lettered by the broker itself: delivered too often, it broke whoever took it.
-            stage, route = _place(_text(headers, "x-first-death-queue"))
-            code = "broker.delivery-limit"
-            told = [{"code": code, "at": "", "facts": {}}]
+        try:
+            self._broker.check(incoming)
+        except Rejected as error:
+            told = self._strangers(incoming, error.code)
+        else:
+            told = self._told(headers)
         kind, source = _text(headers, f"{CE}type"), _text(headers, f"{CE}source")
-        message_id = _text(headers, f"{CE}id") or new_id(at)
-        return {
-            "id": new_id(at),
-            "message_id": message_id,
-            "record_id": _text(headers, "x-record") or message_id,
+        stage, route, faults = told["stage"], told["route"], told["faults"]
+        place = route or source
+        row = {
+            "id": new_id(told["at"]),
             "stage": stage,
             "route": route,
             "system": _text(headers, "x-system"),
             "source": source,
             "resource": kind if stage == "intake" else kind.partition(".")[0],
             "subject": _text(headers, f"{CE}subject"),
-            "code": code,
-            "faults": told,
-            "fingerprint": fingerprint(stage, route or source, told, code),
+            "fingerprint": fingerprint(stage, place, faults, told["code"], told["kind"]),
             "attempts": _number(headers, "x-attempts"),
-            "first_at": at,
-            "last_at": at,
+            "first_at": told["at"],
+            "last_at": told["at"],
             "state": "waiting",
             "note": "",
             "headers": _own_headers(headers),
             "sealed": self._seal.seal(incoming.body),
+            "version": _text(headers, "x-version"),
+            "dataschema": _text(headers, f"{CE}dataschema"),
+            "job_id": None,
+            **{name: value for name, value in told.items() if name != "at"},
         }
+        return {name: _fitting(name, value) for name, value in row.items()}
+
+    def _told(self, headers: Mapping[str, Any]) -> dict[str, Any]:
+        """What one of the hub's processes says of the failure."""
+        at = datetime.fromisoformat(_text(headers, "x-failed-at") or self._clock().isoformat())
+        message_id = _text(headers, f"{CE}id") or new_id(at)
+        told: dict[str, Any] = {
+            "at": at,
+            "message_id": message_id,
+            "record_id": _text(headers, "x-record") or message_id,
+            "mapped": self._mapped(headers),
+        }
+        if stage := _text(headers, "x-stage"):
+            code = _text(headers, "x-code")
+            if code == STRANGERS:
+                stranger = _strangers_id(told["message_id"], headers)
+                told |= {"message_id": stranger, "record_id": stranger}
+            return told | {
+                "stage": stage,
+                "route": _text(headers, "x-route"),
+                "code": code,
+                "faults": orjson.loads(_text(headers, "x-faults") or "[]"),
+                "kind": _text(headers, "x-kind"),
+            }
+        # Dead-lettered by the broker itself: delivered too often, it broke whoever took it.
+        stage, route = _place(_died_in(headers))
+        return told | _plainly(stage, route, "broker.delivery-limit", "bug")
+
+    def _strangers(self, incoming: Incoming, code: str) -> dict[str, Any]:
+        """Nothing that a stranger says of it is taken for true: neither id nor time nor reason."""
+        stage, route = _place(_died_in(incoming.headers))
+        stranger = _strangers_id(_text(incoming.headers, f"{CE}id"), incoming.headers)
+        told = {"at": self._clock(), "message_id": stranger, "record_id": stranger, "mapped": None}
+        return told | _plainly(stage, route, code, "rejected")
+
+    def _mapped(self, headers: Mapping[str, Any]) -> bytes | None:
+        try:
+            packed = zlib.decompress(b64decode(_text(headers, "x-mapped")))
+        except (ValueError, zlib.error):
+            return None
+        return self._seal.seal(packed)
+
+
+def _plainly(stage: str, route: str, code: str, kind: str) -> dict[str, Any]:
+    faults = [{"code": code, "at": "", "facts": {}}]
+    return {"stage": stage, "route": route, "code": code, "faults": faults, "kind": kind}
+
+
+def _strangers_id(told: str, headers: Mapping[str, Any]) -> str:
+    """An id of its own, so that a forged one touches no failure but its own."""
+    parts = (told, _text(headers, f"{CE}digest"), _text(headers, f"{CE}type"))
+    return f"x-{sm3(chr(0).join(parts).encode())[:34]}"
+
+
+def _fitting(name: str, value: Any) -> Any:
+    """*value*, no longer than its column and without the character that PostgreSQL refuses."""
+    if not isinstance(value, str):
+        return value
+    kind = failures.c[name].type
+    return value.replace("\0", "")[: kind.length if isinstance(kind, String) else None]
 
 
 def _keep(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
@@ -182,14 +253,25 @@ _AGAIN = (
         failures.c.message_id == bindparam("new_message_id"),
         failures.c.stage == bindparam("new_stage"),
         failures.c.route == bindparam("new_route"),
-        failures.c.state != "discarded",
+        failures.c.state.notin_(ENDED),
     )
     .values(
         state="waiting",
         attempts=failures.c.attempts + bindparam("new_attempts"),
         **{
             name: bindparam(f"new_{name}")
-            for name in ("code", "faults", "fingerprint", "last_at", "headers")
+            for name in (
+                "code",
+                "faults",
+                "fingerprint",
+                "last_at",
+                "headers",
+                "mapped",
+                "kind",
+                "version",
+                "dataschema",
+                "job_id",
+            )
         },
     )
 )
@@ -231,6 +313,14 @@ def _own_headers(headers: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def _died_in(headers: Mapping[str, Any]) -> str:
+    """The queue that gave it up. The first death may have been a wait on the ladder."""
+    deaths = headers.get("x-death")
+    last = deaths[0] if isinstance(deaths, list) and deaths else {}
+    queue = last.get("queue") if isinstance(last, dict) else None
+    return queue if isinstance(queue, str) else _text(headers, "x-first-death-queue")
+
+
 def _place(queue: str) -> tuple[str, str]:
     for prefix, stage in PREFIXES.items():
         if queue.startswith(prefix):
@@ -238,8 +328,9 @@ def _place(queue: str) -> tuple[str, str]:
     return "intake", ""
 
 
-def _without_indices(pointer: str) -> str:
-    return "/".join("*" if part.isdigit() else part for part in pointer.split("/"))
+def _packed(body: Body) -> str:
+    packed = b64encode(zlib.compress(encode_body(body)))
+    return packed.decode() if len(packed) <= MOST_MAPPED_BYTES else ""
 
 
 def _number(headers: Mapping[str, Any], name: str) -> int:

@@ -167,7 +167,7 @@ class Failure:
     attempts: int
     first_at: datetime
     last_at: datetime
-    state: str  # waiting, retrying, resolved, discarded
+    state: str  # waiting, retrying, resolved, discarded, redirected
     note: str = ""
 
 

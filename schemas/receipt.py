@@ -41,6 +41,8 @@ class Event(StrEnum):
     FAILURE_RETRIED = "failure.retried"
     FAILURE_EDITED = "failure.edited"
     FAILURE_DISCARDED = "failure.discarded"
+    FAILURE_RESTORED = "failure.restored"
+    FAILURE_REDIRECTED = "failure.redirected"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -89,7 +89,7 @@ async def run_hub(settings: Settings, roles: Sequence[str] = ALL_ROLES) -> None:
                 tasks.create_task(keep_sweeping(service, store))
             if "web" in roles:
                 gateway = Gateway(systems.receivers, publisher, store, now)
-                desk = FailureDesk(store, instance.seal(), plan, publisher, now)
+                desk = FailureDesk(store, instance.seal(), plan, now)
                 app = _app(gateway, engine, desk, services, shell)
                 tasks.create_task(_serve(app, settings, shell))
 

@@ -32,7 +32,7 @@ class Waiting:
 
 c = held.c
 _SHOWN = (c.id, c.key, c.message_id, c.due, c.headers, c.sealed)
-_OVER = ("resolved", "discarded")
+_OVER = ("resolved", "discarded", "redirected")
 
 
 def waiting_keys(connection: Connection, route: str) -> set[str]:

@@ -10,6 +10,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     DateTime,
+    Float,
     Index,
     Integer,
     LargeBinary,
@@ -24,6 +25,8 @@ from sqlalchemy.engine import Dialect
 __all__ = [
     "Moment",
     "cursors",
+    "failure_acts",
+    "failure_edits",
     "failures",
     "held",
     "inbox",
@@ -36,6 +39,8 @@ __all__ = [
     "outbox",
     "payloads",
     "replays",
+    "retry_jobs",
+    "retry_rows",
     "route_states",
 ]
 
@@ -221,13 +226,85 @@ failures = Table(
     Column("attempts", Integer, nullable=False),
     Column("first_at", Moment, nullable=False),
     Column("last_at", Moment, nullable=False),
-    Column("state", String(16), nullable=False),  # waiting, retrying, resolved, discarded
+    # waiting, retrying, resolved, discarded, redirected
+    Column("state", String(16), nullable=False),
     Column("note", String(512), nullable=False),
     Column("headers", JSON, nullable=False),
     Column("sealed", LargeBinary, nullable=False),
-    Column("edited", LargeBinary, nullable=True),
+    Column("edited", LargeBinary, nullable=True),  # the last edit
+    Column("mapped", LargeBinary, nullable=True),  # what the target was given, sealed
+    Column("kind", String(16), nullable=False, server_default=""),  # the class of the error
+    Column("version", String(32), nullable=False, server_default=""),  # of the route or rule
+    Column("dataschema", String(96), nullable=False, server_default=""),
+    Column("job_id", String(36), nullable=True),  # the retry that has claimed it
+    Column("redirected_from", String(36), nullable=True),
+    Column("redirected_to", String(36), nullable=True),
     UniqueConstraint("message_id", "stage", "route", name="failures_once"),
     Index("failures_state", "state", "fingerprint"),
+)
+
+failure_edits = Table(
+    "failure_edits",
+    metadata,
+    Column("failure_id", String(36), primary_key=True),
+    Column("n", Integer, primary_key=True),  # from 1
+    Column("at", Moment, nullable=False),
+    Column("by", String(64), nullable=False),
+    Column("reason", String(512), nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+)
+
+failure_acts = Table(
+    "failure_acts",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("at", Moment, nullable=False),
+    Column("by", String(64), nullable=False),
+    Column("act", String(32), nullable=False),
+    Column("reason", String(512), nullable=False),
+    Column("failure_id", String(36), nullable=True),  # none: the job as a whole
+    Column("job_id", String(36), nullable=True),
+    Column("told", Boolean, nullable=False),  # whether the ledger has been told
+    Index("failure_acts_untold", "told", "id"),
+    Index("failure_acts_failure", "failure_id"),
+    Index("failure_acts_job", "job_id"),
+)
+
+retry_jobs = Table(
+    "retry_jobs",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("at", Moment, nullable=False),
+    Column("by", String(64), nullable=False),
+    Column("reason", String(512), nullable=False),
+    Column("chosen", JSON, nullable=False),  # the filter, as it was asked for
+    Column("total", Integer, nullable=False),
+    Column("steps", JSON, nullable=False),  # how many in each of the first steps
+    Column("pace_per_s", Float, nullable=False),  # 0: as fast as it goes
+    Column("stop_share", Float, nullable=False),
+    Column("step_timeout_s", Float, nullable=False),
+    Column("state", String(16), nullable=False),  # running, paused, stopped, cancelled, done
+    Column("step", Integer, nullable=False),  # from 0
+    Column("ended_at", Moment, nullable=True),
+    Column("lease_owner", String(36), nullable=True),
+    Column("lease_until", Moment, nullable=True),
+    Index("retry_jobs_state", "state"),
+)
+
+retry_rows = Table(
+    "retry_rows",
+    metadata,
+    Column("job_id", String(36), primary_key=True),
+    Column("n", Integer, primary_key=True),
+    Column("failure_id", String(36), nullable=False),
+    Column("step", Integer, nullable=False),  # -1 until it is claimed
+    # pinned, claimed, staged, sent, done, failed, skipped
+    Column("state", String(16), nullable=False),
+    Column("code", String(64), nullable=False),
+    Column("at", Moment, nullable=False),
+    UniqueConstraint("job_id", "failure_id", name="retry_rows_once"),
+    Index("retry_rows_state", "state"),
+    Index("retry_rows_step", "job_id", "step", "state"),
 )
 
 held = Table(

@@ -15,7 +15,7 @@ from web.shell import form_of
 
 __all__ = ["FailurePages"]
 
-STATES = ("waiting", "retrying", "discarded", "resolved")
+STATES = ("waiting", "retrying", "discarded", "redirected", "resolved")
 MOST_ROWS = 200
 MOST_AT_ONCE = 500
 

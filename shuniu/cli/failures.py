@@ -1,45 +1,77 @@
-"""``shuniu failures list|show|retry|edit|discard``: the failure store, from the command line."""
+"""``shuniu failures …``: the failure store, from the command line.
+
+Form       ``list show`` look, ``rehearse`` tries without effect, ``retry edit redirect`` send again,
+           ``discard restore`` set aside and take back; ``job …`` are retries with canaries and a
+           brake (`shuniu.cli.retry_jobs`)
+"""
 
 from __future__ import annotations
 
-import asyncio
-import getpass
-from collections.abc import Awaitable, Callable, Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import Annotated, Any
 
 import orjson
 import typer
 
-from hub.broker import Broker
 from hub.envelope import decode_body
-from hub.failure_desk import FailureDesk
-from schemas.errors import Misconfigured
+from hub.failure_views import History
+from hub.rehearsal import Rehearsed
+from hub.retry_policy import Policy
+from schemas.errors import Fault, Misconfigured
 from schemas.texts import say
+from shuniu.cli import retry_jobs
+from shuniu.cli.desk import (
+    Code,
+    Every,
+    Group,
+    OnRoute,
+    Opened,
+    OptionalIds,
+    Resource,
+    Stage,
+    System,
+    Why,
+    at_desk,
+    chosen_by,
+    who,
+)
 from shuniu.cli.options import AsJson, settings_for
-from shuniu.cli.output import console, guarded, print_json, print_table
-from shuniu.clock import now
-from shuniu.instance import Instance, open_store
-from shuniu.node import running_url
-from shuniu.settings import Settings
+from shuniu.cli.output import console, print_json, print_table
 
-__all__ = ["app", "discard", "edit", "listed", "retry", "show"]
+__all__ = [
+    "app",
+    "discard",
+    "edit",
+    "listed",
+    "redirect",
+    "rehearse",
+    "restore",
+    "retry",
+    "show",
+]
 
-T = TypeVar("T")
-app = typer.Typer(help="Failures: look, retry, edit and retry, discard.", no_args_is_help=True)
+app = typer.Typer(help="Failures: look, rehearse, retry, edit, redirect, discard, restore.")
+app.add_typer(retry_jobs.app, name="job")
 Ids = Annotated[list[str], typer.Argument(metavar="ID...")]
+Id = Annotated[str, typer.Argument(metavar="ID")]
+SEALED = ("sealed", "edited", "mapped", "headers")
 
 
 @app.command("list")
 def listed(
     *,
-    state: Annotated[str, typer.Option(help="waiting, retrying, resolved, discarded")] = "waiting",
+    state: Annotated[
+        str, typer.Option(help="waiting, retrying, resolved, discarded, redirected")
+    ] = "waiting",
     group: Annotated[str, typer.Option(help="Fingerprint of one group.")] = "",
     as_json: AsJson = False,
 ) -> None:
     """Failures, newest first."""
     settings = settings_for()
-    rows = _with_desk(settings, as_json, lambda desk: desk.listed(state, group))
+    rows = at_desk(settings, lambda open_: open_.desk.listed(state, group), as_json=as_json)
     if as_json:
         print_json({"ok": True, "failures": [_shown(row) for row in rows]})
         return
@@ -63,70 +95,110 @@ def listed(
 
 
 @app.command()
-def show(
-    failure_id: Annotated[str, typer.Argument(metavar="ID")], *, as_json: AsJson = False
-) -> None:
-    """One failure: every reason, and its body with personal data masked."""
+def show(failure_id: Id, *, as_json: AsJson = False) -> None:
+    """One failure: every reason, its body with personal data masked, and all that was done."""
     settings = settings_for()
 
-    async def look(desk: FailureDesk) -> tuple[Mapping[Any, Any], Any]:
-        row = await desk.row(failure_id)
-        return row, desk.masked(row)
+    async def look(open_: Opened) -> dict[str, Any]:
+        desk = open_.desk
+        row, history = await desk.row(failure_id), await desk.history(failure_id)
+        edits = [
+            {
+                **{name: edit[name] for name in ("n", "at", "by", "reason")},
+                "body": desk.masked(row, edit["sealed"]),
+            }
+            for edit in history.edits
+        ]
+        return {
+            "failure": _shown(row),
+            "body": desk.masked(row),
+            "original": desk.masked(row, row["sealed"]),
+            "mapped": desk.mapped(row),
+            "edits": edits,
+            **_done_with(history),
+        }
 
-    row, body = _with_desk(settings, as_json, look)
+    told = at_desk(settings, look, as_json=as_json)
     if as_json:
-        print_json({"ok": True, "failure": _shown(row), "body": body})
+        print_json({"ok": True, **told})
         return
-    for name, value in _shown(row).items():
+    for name, value in told["failure"].items():
         console.print(f"[bold]{name}[/bold]  {value}", highlight=False)
-    console.print_json(orjson.dumps(body).decode())
+    for each in told["acts"]:
+        console.print(f"{each['at']}  {each['by']}  {each['act']}  {each['reason']}")
+    console.print_json(orjson.dumps(told["body"]).decode())
 
 
 @app.command()
 def retry(
-    ids: Annotated[list[str] | None, typer.Argument(metavar="[ID...]")] = None,
+    ids: OptionalIds = None,
     *,
-    group: Annotated[str, typer.Option(help="All that wait in one group.")] = "",
-    every: Annotated[bool, typer.Option("--all", help="All that wait.")] = False,
+    group: Group = "",
+    every: Every = False,
+    reason: Why = "",
     as_json: AsJson = False,
 ) -> None:
-    """Send failures on their way again; only the failed place is repeated."""
+    """Send failures on their way again, at once; only the failed place is repeated. For many,
+    `failures job start` is kinder: it tries a few first."""
     settings = settings_for()
 
-    async def send(desk: FailureDesk) -> Any:
-        chosen = list(ids or [])
-        if group or every:
-            chosen += [row["id"] for row in await desk.listed("waiting", group)]
-        return await desk.retry(chosen, _who())
+    async def send(open_: Opened) -> Sequence[str]:
+        if ids and not (group or every):
+            return await open_.desk.retry(ids, who(), reason)
+        chosen = chosen_by(ids, group=group, every=every)
+        job = await open_.jobs.start(chosen, Policy.at_once(), by=who(), reason=reason)
+        sent: list[str] = []
+        while page := await open_.jobs.rows(job.id, after=len(sent)):
+            sent += [row["failure_id"] for row in page]
+        return sent
 
-    _sent(_with_desk(settings, as_json, send, broker=True), as_json)
+    _sent(at_desk(settings, send, as_json=as_json), as_json)
 
 
 @app.command()
 def edit(
-    failure_id: Annotated[str, typer.Argument(metavar="ID")],
+    failure_id: Id,
     *,
     body: Annotated[Path | None, typer.Option(help="A JSON file with the whole body.")] = None,
     change: Annotated[
         list[str] | None, typer.Option("--set", help="item=value; repeatable.")
     ] = None,
+    reason: Why = "",
     as_json: AsJson = False,
 ) -> None:
     """Correct a failure's body and retry it; the body is checked first, the original is kept."""
     settings = settings_for()
 
-    async def mend(desk: FailureDesk) -> Any:
-        row = await desk.row(failure_id)
-        mended = decode_body(body.read_bytes()) if body else desk.body(row)
+    async def mend(open_: Opened) -> Sequence[str]:
+        row = await open_.desk.row(failure_id)
+        mended = decode_body(_read(body)) if body else open_.desk.body(row)
         for each in change or []:
             name, equals, value = each.partition("=")
             if not equals:
                 raise Misconfigured("failure.set", "--set takes item=value", found=name[:64])
             mended[name] = value
-        await desk.edit(failure_id, mended, _who())
+        await open_.desk.edit(failure_id, mended, who(), reason)
         return [failure_id]
 
-    _sent(_with_desk(settings, as_json, mend, broker=True), as_json)
+    _sent(at_desk(settings, mend, as_json=as_json), as_json)
+
+
+@app.command()
+def redirect(
+    failure_id: Id,
+    *,
+    route: Annotated[str, typer.Option(help="Deliver it on this route instead.")] = "",
+    kind: Annotated[str, typer.Option(help="Through intake again, as this kind of record.")] = "",
+    reason: Annotated[str, typer.Option(help="Why; kept with the failure.")],
+    as_json: AsJson = False,
+) -> None:
+    """Send a failure elsewhere; whether it is taken there is checked first."""
+    settings = settings_for()
+
+    async def send(open_: Opened) -> Sequence[str]:
+        return [await open_.desk.redirect(failure_id, who(), reason, route=route, kind=kind)]
+
+    _sent(at_desk(settings, send, as_json=as_json), as_json)
 
 
 @app.command()
@@ -136,52 +208,84 @@ def discard(
     reason: Annotated[str, typer.Option(help="Why; kept with the failure.")],
     as_json: AsJson = False,
 ) -> None:
-    """Set failures aside for good."""
+    """Set failures aside; `restore` takes it back."""
     settings = settings_for()
-    _sent(
-        _with_desk(settings, as_json, lambda desk: desk.discard(ids, reason, _who()), broker=True),
-        as_json,
-    )
+    work = at_desk(settings, lambda open_: open_.desk.discard(ids, reason, who()), as_json=as_json)
+    _sent(work, as_json)
 
 
-def _with_desk(
-    settings: Settings,
-    as_json: bool,
-    work: Callable[[FailureDesk], Awaitable[T]],
+@app.command()
+def restore(
+    ids: Ids,
     *,
-    broker: bool = False,
-) -> T:
-    async def at_desk() -> T:
-        instance = Instance.of(settings)
-        store = open_store(settings)
-        try:
-            desk = FailureDesk(store, instance.seal(), instance.plan(), None, now)
-            if not broker:
-                return await work(desk)
-            # The running hub's own node when it is private: retrying never starts a broker.
-            url = (
-                settings.amqp_url or running_url(settings.home / "broker") or _not_running(settings)
-            )
-            mac = instance.mac()
-            async with (
-                Broker(url, name="failures", mac=mac) as opened,
-                opened.publisher() as publisher,
-            ):
-                plan = instance.plan()
-                return await work(FailureDesk(store, instance.seal(), plan, publisher, now))
-        finally:
-            store.close()
-
-    return guarded(lambda: asyncio.run(at_desk()), as_json=as_json, lang=settings.lang)
+    reason: Annotated[str, typer.Option(help="Why; kept with the failure.")],
+    as_json: AsJson = False,
+) -> None:
+    """What was discarded waits again; so does what an ended retry sent without an outcome."""
+    settings = settings_for()
+    work = at_desk(settings, lambda open_: open_.desk.restore(ids, reason, who()), as_json=as_json)
+    _sent(work, as_json)
 
 
-def _not_running(settings: Settings) -> NoReturn:
-    raise Misconfigured("broker.not-running", "No hub runs here", folder=str(settings.home))
-
-
-def _sent(ids: Any, as_json: bool) -> None:
+@app.command()
+def rehearse(
+    ids: OptionalIds = None,
+    *,
+    group: Group = "",
+    stage: Stage = "",
+    route: OnRoute = "",
+    system: System = "",
+    resource: Resource = "",
+    code: Code = "",
+    every: Every = False,
+    as_json: AsJson = False,
+) -> None:
+    """What a retry would do by today's declarations; nothing is sent or changed. Exits 1 where
+    something would fail."""
+    settings = settings_for()
+    chosen = chosen_by(
+        ids,
+        group=group,
+        stage=stage,
+        route=route,
+        system=system,
+        resource=resource,
+        code=code,
+        every=every,
+    )
+    found = at_desk(settings, lambda open_: open_.desk.rehearse(chosen), as_json=as_json)
+    counted = Counter(each.would for each in found)
     if as_json:
-        print_json({"ok": True, "done": list(ids)})
+        told = [_rehearsed(each) for each in found]
+        print_json({"ok": not counted["fail"], "counts": counted, "failures": told})
+    else:
+        print_table(
+            ("id", "would", "where", "reason"),
+            [
+                (
+                    each.failure_id,
+                    each.would,
+                    ", ".join(f"{leg.place}: {leg.would}" for leg in each.legs),
+                    _first_reason(each, settings.lang),
+                )
+                for each in found
+            ],
+        )
+        console.print("  ".join(f"{would}: {many}" for would, many in sorted(counted.items())))
+    if counted["fail"]:
+        raise typer.Exit(1)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise Misconfigured("failure.file", "Cannot be read", file=str(path)) from error
+
+
+def _sent(ids: Sequence[str], as_json: bool) -> None:
+    if as_json:
+        print_json({"ok": bool(ids), "done": list(ids)})
     else:
         for each in ids:
             console.print(each)
@@ -191,8 +295,7 @@ def _sent(ids: Any, as_json: bool) -> None:
 
 
 def _shown(row: Mapping[Any, Any]) -> dict[str, Any]:
-    hidden = ("sealed", "edited", "headers")
-    told = {name: value for name, value in row.items() if name not in hidden}
+    told = {name: value for name, value in row.items() if name not in SEALED}
     told["reasons"] = [
         {
             **fault,
@@ -204,12 +307,29 @@ def _shown(row: Mapping[Any, Any]) -> dict[str, Any]:
     return told
 
 
+def _done_with(history: History) -> dict[str, Any]:
+    return {
+        "acts": [dict(act) for act in history.acts],
+        "retries": [dict(each) for each in history.retries],
+    }
+
+
+def _rehearsed(each: Rehearsed) -> dict[str, Any]:
+    told = asdict(each)
+    for place in (told, *told["legs"]):
+        for fault in place["faults"]:
+            for lang in ("zh", "en"):
+                fault[lang] = say(fault["code"], fault["facts"], lang)
+    return told
+
+
+def _first_reason(each: Rehearsed, lang: str) -> str:
+    faults: list[Fault] = [*each.faults, *(fault for leg in each.legs for fault in leg.faults)]
+    return f"{faults[0].at} {say(faults[0].code, faults[0].facts, lang)}".strip() if faults else ""
+
+
 def _reason(row: Mapping[Any, Any], lang: str) -> str:
     if not row["faults"]:
         return str(row["code"])
     first = row["faults"][0]
     return f"{first['at']} {say(first['code'], first['facts'], lang)}".strip()
-
-
-def _who() -> str:
-    return getpass.getuser()

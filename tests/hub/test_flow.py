@@ -202,7 +202,7 @@ def _all(system: System, count: int) -> Callable[[], Awaitable[bool]]:
 
 def a_desk(running: Running) -> FailureDesk:
     engine = running.engine
-    return FailureDesk(running.store, engine.seal, engine.plan, running.publisher, now)
+    return FailureDesk(running.store, engine.seal, engine.plan, now)
 
 
 async def test_a_strangers_message_is_refused(running: Running) -> None:

@@ -88,7 +88,7 @@ async def test_a_failure_holds_its_subject_until_a_person_has_dealt_with_it(
         assert {"B": ["B一"]} == steps_of(running.left)
 
         refusals.clear()
-        desk = FailureDesk(store, running.engine.seal, IN_ORDER, running.publisher, now)
+        desk = FailureDesk(store, running.engine.seal, IN_ORDER, now)
         by_case = {row["subject"]: row["id"] for row in failed}
         await desk.discard([by_case["A"]], "a duplicate", "tester")
         await desk.retry([by_case["C"]], "tester")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from monitoring.console.failures import STATES
 from schemas.receipt import Event
 from schemas.texts import all_texts
 from web.shell import THEMES
@@ -22,8 +23,8 @@ LITERAL = re.compile(r"""["']((?:web|console)\.[a-z][a-z.-]*[a-z])["']""")
 BUILT = (
     *(f"console.event.{event.value}" for event in Event),
     *(f"console.route.{state}" for state in ("flowing", "retrying", "halted")),
-    *(f"console.failure.{s}" for s in ("waiting", "retrying", "discarded", "resolved")),
-    *(f"console.failures.no-{s}" for s in ("waiting", "retrying", "discarded", "resolved")),
+    *(f"console.failure.{state}" for state in STATES),
+    *(f"console.failures.no-{state}" for state in STATES),
     *(f"console.tally.{key}" for key in ("received", "published", "delivered")),
     *(f"web.theme.{theme}" for theme in THEMES),
     *("console.retried", "console.discarded"),
