@@ -96,7 +96,7 @@ def pin(connection: Connection, job_id: str, chosen: Chosen, at: datetime) -> in
     count = 0
     for start in range(0, len(chosen.ids), IDS_AT_ONCE):
         named = f.id.in_(chosen.ids[start : start + IDS_AT_ONCE])
-        count += _pinned(connection, job_id, [*base, named], at, count)
+        count = _pinned(connection, job_id, [*base, named], at, count)
     return count
 
 
@@ -117,7 +117,10 @@ def _pinned(
         literal(at, Moment),
     ).where(*conditions)
     names = ("job_id", "n", "failure_id", "step", "state", "code", "at")
-    return connection.execute(insert(retry_rows).from_select(names, rows)).rowcount
+    connection.execute(insert(retry_rows).from_select(names, rows))
+    # Not every driver tells how many rows an insert has made.
+    mine = select(func.count()).select_from(retry_rows).where(r.job_id == job_id)
+    return connection.scalar(mine) or 0
 
 
 def claim(connection: Connection, job_id: str, step: int, most: int, at: datetime) -> list[str]:
