@@ -7,13 +7,12 @@ Promises   a role that fails because the broker or the database is away starts a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-import structlog
-
 from hub.broker import Broker
+from hub.crew import Crew, Work
 from hub.crypto import Seal
 from hub.delivery import Link, RouteWorker
 from hub.failures import FailureWriter
@@ -28,17 +27,14 @@ from hub.sources import SourcePoll
 from hub.store import Store
 from hub.streams import Subscriber
 from hub.subscribers import ServiceRunner
-from hub.topology import Binding, declare, service_queue
-from schemas.errors import HubError
+from hub.topology import Binding, declare, route_queue, service_queue, unbind
+from routes.route import CompiledRoute
 from schemas.message import SystemCode
 from schemas.receipt import Event
 
 __all__ = ["ROLES", "Engine", "Polled"]
 
 ROLES = ("pipeline", "delivery", "ledger", "sources", "services", "jobs")
-AGAIN_FIRST_S, AGAIN_LAST_S, STEADY_S = 0.5, 30.0, 60.0
-STOP_FIRST_S, STOP_AGAIN_S = 12.0, 0.5
-log = structlog.get_logger("hub.engine")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +46,10 @@ class Polled:
     poll_s: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Engine:
-    """*links* by system code. *changed* hears of events after they are in the ledger."""
+    """*links* by system code. *retired*: routes that are no longer declared, whose queues are still
+    to be worked off. *changed* hears of events after they are in the ledger."""
 
     url: str
     broker: Broker
@@ -62,68 +59,77 @@ class Engine:
     clock: Callable[[], datetime]
     links: Mapping[str, Link] = field(default_factory=dict)
     polled: Sequence[Polled] = ()
+    retired: Sequence[CompiledRoute] = ()
     subscribers: Sequence[Subscriber] = ()
     changed: Callable[[frozenset[Event]], None] = lambda _: None
     retention: Retention = field(default_factory=Retention)
+    _pipeline: Pipeline | None = field(default=None, init=False)
+    _crew: Crew | None = field(default=None, init=False)
+    _roles: Sequence[str] = field(default=(), init=False)
 
     async def declare(self) -> None:
+        await self._declare(self.plan, self.retired)
+
+    async def use(  # noqa: PLR0913 - all that changes together
+        self,
+        plan: Plan,
+        *,
+        links: Mapping[str, Link],
+        polled: Sequence[Polled] = (),
+        retired: Sequence[CompiledRoute] = (),
+        unbound: Sequence[Binding] = (),
+    ) -> None:
+        """
+        Go over to *plan* while running: topology first, then the pipeline between two batches, then
+        the routes that differ, each between two messages. *unbound*: what queues follow no longer.
+
+        Repeatable. Where the broker refuses or is away, everything stays as it was.
+        """
+        await self._declare(plan, retired)
+        await unbind(self.broker, unbound)
+        self.plan, self.links, self.polled, self.retired = plan, links, polled, retired
+        if self._pipeline:
+            self._pipeline.use(plan)
+        if self._crew:
+            await self._crew.keep(self._works(self._roles))
+
+    async def run(self, roles: Sequence[str] = ROLES) -> None:
+        """Run *roles* until cancelled."""
+        self._crew, self._roles = Crew(), roles
+        try:
+            await self._crew.keep(self._works(roles))
+            await self._crew.broken()
+        finally:
+            await self._crew.close()
+
+    async def _declare(self, plan: Plan, retired: Sequence[CompiledRoute]) -> None:
         services = (
             Binding(service_queue(s.name), tuple(f"{r}.*" for r in s.resources))
             for s in self.subscribers
         )
-        await declare(self.broker, [*self.plan.bindings, *services])
+        left = (Binding(route_queue(r.name), (), r.order_by != "none") for r in retired)
+        await declare(self.broker, [*plan.bindings, *left, *services])
 
-    async def run(self, roles: Sequence[str] = ROLES) -> None:
-        """Run *roles* until cancelled."""
-        tasks = [
-            asyncio.create_task(_keep_running(name, work), name=name)
-            for name, work in self._works(roles)
-        ]
-        try:
-            # Not gather: cancelled, it would wait for tasks that may have swallowed the cancelling.
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
-        finally:
-            await _end(tasks)
-
-    def _works(self, roles: Sequence[str]) -> list[tuple[str, Callable[[], Awaitable[None]]]]:
+    def _works(self, roles: Sequence[str]) -> dict[str, Work]:
         broker, store, seal, clock = self.broker, self.store, self.seal, self.clock
-        states = RouteStates(store)
-        works: list[tuple[str, Callable[[], Awaitable[None]]]] = []
+        works: dict[str, Work] = {}
         if "pipeline" in roles:
-            works.append(("pipeline", Pipeline(broker, store, self.plan, clock).run))
+            self._pipeline = self._pipeline or Pipeline(broker, store, self.plan, clock)
+            works["pipeline"] = Work(self._pipeline.run)
         if "ledger" in roles:
-            by = self.retention.by
-            writer = LedgerWriter(broker, store, seal, clock, self.changed, by)
-            works.append(("ledger", writer.run))
-            works.append(("retention", LedgerKeeper(store, self.retention, clock).run))
-            works.append(("failures", FailureWriter(broker, store, seal, clock).run))
+            writer = LedgerWriter(broker, store, seal, clock, self.changed, self.retention.by)
+            works["ledger"] = Work(writer.run)
+            works["retention"] = Work(LedgerKeeper(store, self.retention, clock).run)
+            works["failures"] = Work(FailureWriter(broker, store, seal, clock).run)
         if "jobs" in roles:
-            works.append(("jobs", self._retries().run))
+            works["jobs"] = Work(self._retries().run, (self.plan, self.links))
         if "delivery" in roles:
-            works += [
-                (f"route {route.name}", RouteWorker(broker, store, seal, route, link, clock).run)
-                for route in self.plan.routes.values()
-                if (link := self.links.get(route.system))
-            ]
+            works |= self._routes()
         if "sources" in roles:
-            works += [
-                (
-                    f"source {each.system}",
-                    SourcePoll(
-                        broker,
-                        store,
-                        each.system,
-                        each.source,
-                        poll_s=each.poll_s,
-                        states=states,
-                        clock=clock,
-                    ).run,
-                )
-                for each in self.polled
-            ]
+            works |= {f"source {each.system}": self._source(each) for each in self.polled}
         if "services" in roles and self.subscribers:
             runner = ServiceRunner(self.url, broker, store, seal, self.subscribers, clock)
-            works.append(("services", runner.run))
+            works["services"] = Work(runner.run)
         return works
 
     def _retries(self) -> RetryRunner:
@@ -144,41 +150,26 @@ class Engine:
             return False
         return link.sink.traits.idempotent or isinstance(link.sink, Recalls)
 
+    def _routes(self) -> dict[str, Work]:
+        works = {}
+        shared = (self.plan.declarations.catalogue, self.plan.declarations.tables)
+        for route in (*self.plan.routes.values(), *self.retired):
+            if link := self.links.get(route.system):
+                worker = RouteWorker(self.broker, self.store, self.seal, route, link, self.clock)
+                # What a message becomes also depends on the code tables and elements. Of a retired
+                # route it never changes.
+                of = () if route.name not in self.plan.routes else shared
+                works[f"route {route.name}"] = Work(worker.run, (route.version, link, of))
+        return works
 
-async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
-    """Cancel *tasks*, and leave them time to finish what is under way. Then again, until they have
-    ended: a library that swallows a cancelling would go on for ever."""
-    pending, wait_s = set(tasks), STOP_FIRST_S
-    while pending:
-        for task in pending:
-            task.cancel()
-        _, pending = await asyncio.wait(pending, timeout=wait_s)
-        wait_s = STOP_AGAIN_S
-
-
-async def _keep_running(name: str, work: Callable[[], Awaitable[None]]) -> None:
-    wait_s = AGAIN_FIRST_S
-    loop = asyncio.get_running_loop()
-    while True:
-        started = loop.time()
-        try:
-            await work()
-        except Exception as raised:
-            match _cause(raised):
-                case HubError(code=code):
-                    log.warning("role.failed", role=name, code=code, again_s=wait_s)
-                case error:
-                    kind = type(error).__name__
-                    log.exception("role.broke", role=name, error=kind, again_s=wait_s)
-        if loop.time() - started > STEADY_S:
-            wait_s = AGAIN_FIRST_S
-        await asyncio.sleep(wait_s)
-        wait_s = min(wait_s * 2, AGAIN_LAST_S)
-
-
-def _cause(raised: Exception) -> Exception:
-    """Of what several tasks of a role raised: a bug before a trouble, else the first."""
-    if not isinstance(raised, ExceptionGroup):
-        return raised
-    causes = [_cause(each) for each in raised.exceptions]
-    return next((each for each in causes if not isinstance(each, HubError)), causes[0])
+    def _source(self, each: Polled) -> Work:
+        poll = SourcePoll(
+            self.broker,
+            self.store,
+            each.system,
+            each.source,
+            poll_s=each.poll_s,
+            states=RouteStates(self.store),
+            clock=self.clock,
+        )
+        return Work(poll.run, each)

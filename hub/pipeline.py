@@ -66,6 +66,10 @@ class Pipeline:
     ) -> None:
         self._broker, self._store, self._plan, self._clock = broker, store, plan, clock
 
+    def use(self, plan: Plan) -> None:
+        """Convert by *plan* from the next batch on."""
+        self._plan = plan
+
     async def run(self) -> None:
         """Work until cancelled. A database that is away is waited for, batch in hand; a broker that
         is away ends it, and every batch comes again."""

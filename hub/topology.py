@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pamqp import commands
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_exponential
 
 from hub.amqp import Channel
@@ -40,6 +41,7 @@ __all__ = [
     "route_queue",
     "rung",
     "service_queue",
+    "unbind",
 ]
 
 INTAKE, STREAMS, RECEIPTS, FAILURES = (
@@ -120,6 +122,21 @@ async def declare(broker: Broker, bindings: Sequence[Binding]) -> None:
         for binding in bindings:
             await _queue(channel, binding.queue, in_order=binding.in_order)
             await _bind(channel, binding.queue, STREAMS, [f"{kind}.#" for kind in binding.types])
+    finally:
+        await channel.close()
+
+
+async def unbind(broker: Broker, bindings: Sequence[Binding]) -> None:
+    """Let queues follow the types of *bindings* no longer; repeatable."""
+    channel = await broker.channel()
+    try:
+        for binding in bindings:
+            for kind in binding.types:
+                await channel.call(
+                    commands.Queue.Unbind(
+                        queue=binding.queue, exchange=STREAMS, routing_key=f"{kind}.#"
+                    )
+                )
     finally:
         await channel.close()
 

@@ -41,6 +41,10 @@ __all__ = [
     "replays",
     "retry_jobs",
     "retry_rows",
+    "processes",
+    "release_state",
+    "releases",
+    "route_queues",
     "route_states",
 ]
 
@@ -331,4 +335,40 @@ route_states = Table(
     Column("code", String(64), nullable=False),
     Column("faults", JSON, nullable=False),
     Column("since", Moment, nullable=False),
+)
+
+releases = Table(
+    "releases",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("digest", String(64), nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("by", String(64), nullable=False),
+    Column("note", String(512), nullable=False),
+    Column("texts", LargeBinary, nullable=False),  # JSON, deflated
+)
+
+release_state = Table(
+    "release_state",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),  # one row, 1
+    Column("live", Integer, nullable=False),
+)
+
+route_queues = Table(
+    "route_queues",
+    metadata,
+    Column("route", String(128), primary_key=True),
+    Column("in_order", Boolean, nullable=False),
+    Column("types", JSON, nullable=False),  # all that it was ever bound to
+    Column("release", Integer, nullable=False),  # the last that declares it
+)
+
+processes = Table(
+    "processes",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("release", Integer, nullable=False),
+    Column("code", String(64), nullable=False),  # why it is behind; "" where all is well
+    Column("at", Moment, nullable=False),
 )

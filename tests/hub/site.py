@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from functools import cache
 
-from catalog.read import read_catalogue
-from hub.plan import Plan, compile_plan
-from routes.site import read_declarations
+from hub.plan import Plan
+from hub.releases import plan_of
 
-__all__ = ["small_plan"]
+__all__ = ["small_plan", "small_texts"]
 
 ELEMENTS = """
 elements:
@@ -90,17 +89,24 @@ examples:
 """
 
 
-@cache
-def small_plan(left: str = "", region: str = "n6") -> Plan:
-    """Systems ``sender``, ``left`` and ``right``; routes ``steps-to-left`` and ``steps-to-right``.
-    *left*: further lines for the first of them; *region*: the format of the region."""
-    elements = ELEMENTS.replace("format: n6", f"format: {region}")
-    catalogue = read_catalogue({"elements/all.yaml": elements, "resources/caseStep.yaml": RESOURCE})
-    files = {"intakes/sender.step.yaml": INTAKE}
+def small_texts(left: str = "", region: str = "n6") -> dict[str, str]:
+    """The files of `small_plan`."""
+    files = {
+        "elements/all.yaml": ELEMENTS.replace("format: n6", f"format: {region}"),
+        "resources/caseStep.yaml": RESOURCE,
+        "intakes/sender.step.yaml": INTAKE,
+    }
     for name in ("sender", "left", "right"):
         files[f"systems/{name}.yaml"] = SYSTEM.format(name=name)
     for name in ("left", "right"):
         files[f"routes/steps-to-{name}.yaml"] = ROUTE.format(
             name=name, more=left if name == "left" else ""
         )
-    return compile_plan(read_declarations(files, catalogue))
+    return files
+
+
+@cache
+def small_plan(left: str = "", region: str = "n6") -> Plan:
+    """Systems ``sender``, ``left`` and ``right``; routes ``steps-to-left`` and ``steps-to-right``.
+    *left*: further lines for the first of them; *region*: the format of the region."""
+    return plan_of(small_texts(left, region))
