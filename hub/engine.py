@@ -6,7 +6,6 @@ Promises   a role that fails because the broker or the database is away starts a
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -70,7 +69,7 @@ class Engine:
     async def declare(self) -> None:
         await self._declare(self.plan, self.retired)
 
-    async def use(  # noqa: PLR0913 - all that changes together
+    async def use(
         self,
         plan: Plan,
         *,

@@ -39,23 +39,28 @@ class Opened:
     polled: Sequence[Polled] = ()
 
 
-# Opens what is new among the systems; what is no longer among them is closed by the second call,
-# after nothing uses it any more.
+# Opens what is new among the systems. What is no longer among them stays open until `settled`.
 Systems = Callable[[Mapping[str, SystemDeclaration]], Awaitable[Opened]]
 
 
 @dataclass(slots=True, kw_only=True)
 class Follower:
-    """*process* names it. *closed* is called with the systems still used after each switch."""
+    """*process* names it. *settled* is called after each switch, when nothing uses the old."""
 
     process: str
     engine: Engine
     store: Store
     systems: Systems
-    closed: Callable[[frozenset[str]], Awaitable[None]]
+    settled: Callable[[Plan], Awaitable[None]]
     clock: Callable[[], datetime]
     running: int = 0
     _code: str = field(default="", init=False)
+
+    async def start(self) -> None:
+        """Take up the live release; raises what hinders it."""
+        live = await self.store.read(live_number)
+        if live is not None:
+            await self._switch(live)
 
     async def run(self) -> None:
         """Follow until cancelled."""
@@ -97,7 +102,7 @@ class Follower:
             unbound=_unbound(rows, plan),
         )
         self.running = number
-        await self.closed(frozenset(declared))
+        await self.settled(plan)
         log.info("release.running", release=number, routes=len(plan.routes), retired=len(retired))
 
     async def _retired(

@@ -78,7 +78,7 @@ def plan_of(texts: Mapping[str, str]) -> Plan:
     return compile_plan(read_declarations(others, read_catalogue(of_catalogue)))
 
 
-def apply(  # noqa: PLR0913 - a release has as many facts
+def apply(
     connection: Connection,
     texts: Mapping[str, str],
     plan: Plan,

@@ -1,71 +1,70 @@
 """One process of the hub: connectors opened, engine and web server started, stopped in good order.
 
-Promises   a system whose profile is wrong or whose connector does not open halts its own routes and
-           nothing else
+Promises   a process starts with the live release, and follows it from then on
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Generator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass
-from datetime import time
-from typing import cast
+from collections.abc import Generator, Sequence
+from contextlib import AsyncExitStack, contextmanager
 
-import structlog
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from hub.broker import Broker
-from hub.delivery import Hours, Link, Pace
-from hub.engine import ROLES, Engine, Polled
+from hub.engine import ROLES, Engine
 from hub.failure_desk import FailureDesk
+from hub.follow import Follower
 from hub.gateway import Gateway
+from hub.ids import new_id
 from hub.plan import Plan
-from hub.port import Connector, Receiver, Sink, Source, abilities
-from hub.route_states import RouteStates
+from hub.releases import plan_of
 from hub.store import Store
 from monitoring.console.app import console
 from monitoring.console.desk import words
-from routes.model import SystemDeclaration
 from schemas.errors import HubError, Misconfigured
-from schemas.message import SystemCode
-from shuniu.addresses import resolved
 from shuniu.clock import now
 from shuniu.console import ConsoleFailures, ConsoleLedger, ConsoleTopology
 from shuniu.instance import Instance, open_broker, open_store
-from shuniu.plugins import make_connector
+from shuniu.releases import live_at_start
 from shuniu.service_list import Composed, build_services, keep_sweeping
 from shuniu.settings import Settings
+from shuniu.systems import OpenSystems
 from web.shell import Shell
 
 __all__ = ["ALL_ROLES", "run_hub"]
 
 ALL_ROLES = (*ROLES, "web")
 GRACE_S = 5
-log = structlog.get_logger("shuniu.process")
 
 
-@dataclass(frozen=True, slots=True)
-class _Systems:
-    links: Mapping[str, Link]
-    polled: Sequence[Polled]
-    receivers: Mapping[str, Receiver]
+class _Pages:
+    """The application of the release that runs; requests under way end on the one they began on."""
+
+    def __init__(self) -> None:
+        self.app: ASGIApp | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self.app:
+            await self.app(scope, receive, send)
 
 
-async def run_hub(settings: Settings, roles: Sequence[str] = ALL_ROLES) -> None:
-    """Run until cancelled."""
+async def run_hub(
+    settings: Settings, roles: Sequence[str] = ALL_ROLES, *, apply_site: bool = False
+) -> None:
+    """Run until cancelled. *apply_site*: the site folder is applied first, where it differs."""
     instance = Instance.of(settings)
-    plan = instance.plan()
     store = open_store(settings)
     async with AsyncExitStack() as stack:
         stack.callback(store.close)
+        live = await asyncio.to_thread(live_at_start, instance, store, apply_site=apply_site)
         broker, url = await stack.enter_async_context(open_broker(settings, "hub"))
-        systems = await stack.enter_async_context(_systems(instance, plan, store))
+        systems = await stack.enter_async_context(OpenSystems(instance, store))
         shell = Shell(clock=now)
         services = build_services(settings.site, store, instance.seal(), shell)
         engine = Engine(
@@ -73,25 +72,39 @@ async def run_hub(settings: Settings, roles: Sequence[str] = ALL_ROLES) -> None:
             broker=broker,
             store=store,
             seal=instance.seal(),
-            plan=plan,
+            plan=plan_of(live.texts),
             clock=now,
-            links=systems.links,
-            polled=systems.polled,
             subscribers=[service.subscriber for service in services],
             changed=lambda events: shell.signals.announce(*words(events)),
             retention=settings.retention,
         )
+        # Declares the exchanges that the publisher needs.
         await engine.declare()
         publisher = await stack.enter_async_context(broker.publisher())
+        gateway = Gateway(systems.receivers, publisher, store, now)
+        pages = _Pages()
+
+        async def settled(plan: Plan) -> None:
+            desk = FailureDesk(store, instance.seal(), plan, now)
+            pages.app = _app(gateway, engine, desk, services, shell)
+            await systems.settle()
+
+        follower = Follower(
+            process=new_id(now()),
+            engine=engine,
+            store=store,
+            systems=systems.open,
+            settled=settled,
+            clock=now,
+        )
+        await follower.start()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(engine.run([role for role in roles if role in ROLES]))
+            tasks.create_task(follower.run())
             for service in services:
                 tasks.create_task(keep_sweeping(service, store))
             if "web" in roles:
-                gateway = Gateway(systems.receivers, publisher, store, now)
-                desk = FailureDesk(store, instance.seal(), plan, now)
-                app = _app(gateway, engine, desk, services, shell)
-                tasks.create_task(_serve(app, settings, shell))
+                tasks.create_task(_serve(pages, settings, shell))
 
 
 def _app(
@@ -132,7 +145,7 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def _serve(app: Starlette, settings: Settings, shell: Shell) -> None:
+async def _serve(app: ASGIApp, settings: Settings, shell: Shell) -> None:
     config = uvicorn.Config(
         app,
         host=settings.host,
@@ -150,61 +163,6 @@ async def _serve(app: Starlette, settings: Settings, shell: Shell) -> None:
         shell.signals.close()
         server.should_exit = True
         await serving
-
-
-@asynccontextmanager
-async def _systems(instance: Instance, plan: Plan, store: Store) -> AsyncIterator[_Systems]:
-    links: dict[str, Link] = {}
-    polled: list[Polled] = []
-    receivers: dict[str, Receiver] = {}
-    states = RouteStates(store)
-    async with AsyncExitStack() as stack:
-        for code, declared in plan.declarations.systems.items():
-            try:
-                settings = resolved(
-                    declared.settings, instance.addresses, instance.secrets, instance.settings.site
-                )
-                connector = make_connector(declared, settings)
-                opened = await stack.enter_async_context(connector)
-            except HubError as error:
-                log.error("system.unusable", system=code, code=error.code, **error.facts)
-                await states.halted(f"system {code}", error, now())
-                continue
-            await states.flowing(f"system {code}", now())
-            _place(opened, declared, links, polled, receivers)
-        yield _Systems(links, polled, receivers)
-
-
-def _place(
-    connector: Connector,
-    declared: SystemDeclaration,
-    links: dict[str, Link],
-    polled: list[Polled],
-    receivers: dict[str, Receiver],
-) -> None:
-    """Use *connector* for all that it says it can do."""
-    can, code = abilities(connector), declared.system
-    if "deliver" in can:
-        sink = cast("Sink", connector)
-        links[code] = Link(
-            code,
-            sink,
-            asyncio.Semaphore(declared.parallel),
-            declared.parallel,
-            Pace(declared.rate_per_s or 0.0),
-            _hours(declared.hours),
-        )
-    if "records" in can:
-        polled.append(Polled(SystemCode(code), cast("Source", connector), declared.poll_s))
-    if "receive" in can:
-        receivers[code] = cast("Receiver", connector)
-
-
-def _hours(told: str | None) -> Hours | None:
-    if told is None:
-        return None
-    start, _, end = told.partition("-")
-    return Hours(time.fromisoformat(start), time.fromisoformat(end))
 
 
 def _health(broker: Broker, store: Store) -> list[Route]:

@@ -14,7 +14,7 @@ from catalog.read import read_catalogue
 from routes.site import Declarations, read_declarations
 from schemas.errors import Misconfigured
 
-__all__ = ["read_site", "texts_of"]
+__all__ = ["read_site", "release_texts", "texts_of"]
 
 CATALOGUE = ("elements", "codes", "resources")
 DECLARATIONS = ("systems", "tables", "intakes", "routes")
@@ -34,6 +34,14 @@ def read_site(site: Path) -> Declarations:
         raise Misconfigured("site.missing", "No such folder of declarations", folder=str(site))
     catalogue: Catalogue = read_catalogue(_texts(site, CATALOGUE))
     return read_declarations(_texts(site, DECLARATIONS), catalogue)
+
+
+def release_texts(site: Path) -> dict[str, str]:
+    """All that a release is made of."""
+    if not site.is_dir():
+        raise Misconfigured("site.missing", "No such folder of declarations", folder=str(site))
+    found = _texts(site, (*CATALOGUE, *DECLARATIONS))
+    return {file.replace("\\", "/"): text for file, text in found.items()}
 
 
 def _texts(site: Path, folders: tuple[str, ...]) -> Mapping[str, str]:

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 import typer
 
-from shuniu.cli import audit, demo, doctor, failures, lint, replay, run, simulate, test, trace
+from shuniu.cli import (
+    audit,
+    demo,
+    doctor,
+    failures,
+    lint,
+    replay,
+    routes,
+    run,
+    simulate,
+    test,
+    trace,
+)
 
 __all__ = ["app", "main"]
 
@@ -25,6 +37,7 @@ app.command("trace", help="All that happened to a message, case or application."
 app.command("replay", help="Recorded messages sent once more.")(replay.replay)
 app.add_typer(audit.app, name="audit")
 app.add_typer(failures.app, name="failures")
+app.add_typer(routes.app, name="routes")
 
 
 def main() -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Awaitable
-from typing import Annotated
+from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
+from typing import Annotated, Any
 
 import typer
 
@@ -24,6 +25,9 @@ def run(
     role: Annotated[
         list[str] | None, typer.Option(help=f"One of {', '.join(ALL_ROLES)}; repeatable.")
     ] = None,
+    apply: Annotated[
+        bool, typer.Option("--apply", help="Apply the site folder first, where it differs.")
+    ] = False,
     watched: Annotated[bool, typer.Option("--watched", hidden=True)] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -33,13 +37,20 @@ def run(
         roles = role or list(ALL_ROLES)
         if unknown := sorted(set(roles) - set(ALL_ROLES)):
             raise Misconfigured("run.role", "No such role", role=unknown[0])
-        asyncio.run(_run(settings, roles, watched=watched, quiet=as_json))
+        hub = partial(run_hub, settings, roles, apply_site=apply)
+        asyncio.run(_run(settings, hub, watched=watched, quiet=as_json))
 
     guarded(work, as_json=as_json, lang=settings.lang)
 
 
-async def _run(settings: Settings, roles: list[str], *, watched: bool, quiet: bool) -> None:
-    hub = asyncio.create_task(run_hub(settings, roles))
+async def _run(
+    settings: Settings,
+    run: Callable[[], Coroutine[Any, Any, None]],
+    *,
+    watched: bool,
+    quiet: bool,
+) -> None:
+    hub = asyncio.create_task(run())
     if not (watched or quiet):
         console.print(f"http://{settings.host}:{settings.port}/")
     await until_stopped(hub, watched=watched)

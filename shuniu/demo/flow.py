@@ -120,7 +120,7 @@ async def open_demo(settings: Settings, *, seed: int, speed: float) -> AsyncIter
             child("simulate", "--seed", str(seed), "--speed", str(speed), environment=environment)
         )
         addresses = await _addresses(home / "addresses.json", partners)
-        hub = await stack.enter_async_context(child("run", environment=environment))
+        hub = await stack.enter_async_context(child("run", "--apply", environment=environment))
         client = await stack.enter_async_context(httpx.AsyncClient(trust_env=False))
         await _ready(client, own, hub)
         yield Demo(

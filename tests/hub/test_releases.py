@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from hub.follow import Follower, Opened
+from hub.plan import Plan
 from hub.releases import apply, listed, live_number, loaded, plan_of, running_processes
 from hub.store import Store
 from hub.store.migrate import migrate
@@ -52,14 +53,14 @@ def following(running: Running, name: str) -> Follower:
     async def opened(_: Mapping[str, SystemDeclaration]) -> Opened:
         return Opened(running.engine.links)
 
-    async def closed(_: frozenset[str]) -> None: ...
+    async def settled(_: Plan) -> None: ...
 
     return Follower(
         process=name,
         engine=running.engine,
         store=running.store,
         systems=opened,
-        closed=closed,
+        settled=settled,
         clock=now,
     )
 
