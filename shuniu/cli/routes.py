@@ -1,15 +1,18 @@
-"""``shuniu routes apply|list|show|rollback``: the declarations as releases, applied while running."""
+"""``shuniu routes apply|list|show|rollback|preview``: the declarations as releases, applied while running."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
 from difflib import unified_diff
+from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
 
-from hub.releases import listed, live_number, loaded, running_processes
+import hub.preview
+from hub.releases import listed, live_number, loaded, plan_of, running_processes
 from hub.store import Store
 from shuniu.cli.options import AsJson, settings_for
 from shuniu.cli.output import console, guarded, print_json, print_table
@@ -18,7 +21,7 @@ from shuniu.instance import Instance, open_store
 from shuniu.releases import apply_checked, differs
 from shuniu.site import release_texts
 
-__all__ = ["app", "apply", "listing", "rollback", "show"]
+__all__ = ["app", "apply", "listing", "preview", "rollback", "show"]
 
 T = TypeVar("T")
 ALIVE = timedelta(seconds=15)
@@ -116,6 +119,39 @@ def show(number: Number, *, as_json: AsJson = False) -> None:
     for lines in changes.values():
         for line in lines:
             console.print(line, highlight=False, markup=False)
+
+
+@app.command()
+def preview(
+    *,
+    site: Annotated[Path | None, typer.Option(help="The draft; else the site folder.")] = None,
+    since: Annotated[datetime | None, typer.Option(help="UTC; else the last day.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Messages at most, the newest.")] = 1000,
+    as_json: AsJson = False,
+) -> None:
+    """Run recorded messages through a draft; tell what would change. Nothing is sent."""
+
+    def work(instance: Instance, store: Store) -> hub.preview.Preview:
+        live = store.read_now(lambda c: loaded(c, live_number(c) or 0))
+        draft = plan_of(release_texts(site or instance.settings.site))
+        start = since.replace(tzinfo=UTC) if since else now() - timedelta(days=1)
+        rows = store.read_now(lambda c: hub.preview.recorded(c, start, limit))
+        ids = [row["message_id"] for row in rows]
+        edited = store.read_now(lambda c: hub.preview.edited_bodies(c, ids))
+        return hub.preview.preview(rows, edited, instance.seal(), plan_of(live.texts), draft)
+
+    found = _with_store(work, as_json=as_json)
+    if as_json:
+        print_json({"ok": True, **asdict(found)})
+        return
+    print_table(
+        ("message", "route", "system", "change", "items", "code"),
+        [
+            (c.message_id, c.route, c.system, c.what, " ".join(c.items), c.code)
+            for c in found.changes
+        ],
+    )
+    console.print(f"{found.messages} messages, {len(found.changes)} changes")
 
 
 def _difference(file: str, before: str, after: str) -> list[str]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 import pytest
 
 from hub.follow import Follower, Opened
 from hub.plan import Plan
+from hub.preview import preview, recorded
 from hub.releases import apply, listed, live_number, loaded, plan_of, running_processes
 from hub.store import Store
 from hub.store.migrate import migrate
@@ -234,3 +236,28 @@ async def test_what_cannot_be_taken_up_leaves_the_process_as_it_is(
         ]
         await running.send(a_step("A1"), key="A1")
         await running.until(Event.DELIVERY_DONE, 2)
+
+
+async def test_a_preview_tells_what_a_draft_would_change(amqp_url: str, kept: Store) -> None:
+    """Routes that gain and lose messages, payloads that differ; no value is told."""
+    live = plan_of(TEXTS)
+    async with running_engine(amqp_url, kept, plan=live) as running:
+        await running.send(a_step("A1"), key="A1")
+        await running.send(a_step("A2", region="130104"), key="A2")
+        await running.until(Event.DELIVERY_DONE, 2)
+        await running.until(Event.MESSAGE_PUBLISHED, 2)
+        rows = await kept.read(lambda c: recorded(c, now() - timedelta(hours=1), 100))
+        elsewhere = TEXTS[RIGHT].replace('["130102"]', '["130104"]')
+        draft = plan_of({**other_words(TEXTS), RIGHT: elsewhere})
+        calls = len(running.left.calls) + len(running.right.calls)
+        found = preview(rows, {}, running.engine.seal, live, draft)
+
+        subjects = {row["message_id"]: row["subject"] for row in rows}
+        assert {
+            ("A1", "steps-to-left", "differs", ("/stage", "/step")),
+            ("A1", "steps-to-right", "lost", ()),
+            ("A2", "steps-to-right", "gained", ()),
+        } == {(subjects[c.message_id], c.route, c.what, c.items) for c in found.changes}
+        assert (2, 0, 3) == (found.messages, found.unreadable, len(found.changes))
+        assert not preview(rows, {}, running.engine.seal, live, live).changes
+        assert calls == len(running.left.calls) + len(running.right.calls)
