@@ -112,6 +112,8 @@ def _judged(
             return "gained", (), ""
         case _, None:
             return "lost", (), ""
+        case _:
+            pass
     items = tuple(_differences(before, after, ""))
     return ("differs", items, "") if items else None
 

@@ -18,6 +18,7 @@ from hub.audit import all_heads
 from hub.broker import Broker, safe_url
 from hub.plan import Plan
 from hub.store.partitions import REST
+from hub.releases import live_number
 from schemas.declarations import InvalidDeclaration
 from schemas.errors import Facts, Fault, HubError, Misconfigured, Transient
 from services.supervision.calendar import read_calendars
@@ -26,6 +27,7 @@ from shuniu.clock import now
 from shuniu.instance import Instance, open_broker, open_store
 from shuniu.node import running_url
 from shuniu.plugins import make_connector
+from shuniu.releases import differs
 from shuniu.service_list import FED, TAKEN
 from shuniu.site import read_site, texts_of
 
@@ -69,6 +71,7 @@ async def examine(instance: Instance) -> list[Check]:
         ("broker", _broker),
         ("database", _database),
         ("ledger", _ledger),
+        ("release", _release),
         ("clock", _clock),
         ("calendar", _calendar),
     ):
@@ -161,6 +164,22 @@ async def _ledger(instance: Instance) -> str:
     if dated and not any(head.takes(soon) for head in dated):
         raise Misconfigured("ledger.not-ahead", "No partition for tomorrow", days=AHEAD_DAYS)
     return f"{len(dated)} partitions, {sum(head.rows for head in dated)} rows"
+
+
+async def _release(instance: Instance) -> str:
+    """The live release; and whether the site folder holds something else."""
+
+    def look() -> str:
+        store = open_store(instance.settings)
+        try:
+            live = store.read_now(live_number)
+            if differs(instance, store):
+                return f"{live}; the site folder differs: shuniu routes apply"
+            return str(live or "none yet")
+        finally:
+            store.close()
+
+    return await asyncio.to_thread(look)
 
 
 async def _clock(instance: Instance) -> str:
