@@ -71,9 +71,10 @@ def following(running: Running, name: str) -> Follower:
 async def flowing(running: Running) -> AsyncIterator[list[str]]:
     """Records keep coming until the block is left; their case numbers."""
     sent: list[str] = []
+    stop = asyncio.Event()
 
     async def send() -> None:
-        while True:
+        while not stop.is_set():
             number = f"F{len(sent)}"
             await running.send(a_step(number), key=number)
             sent.append(number)
@@ -83,8 +84,9 @@ async def flowing(running: Running) -> AsyncIterator[list[str]]:
     try:
         yield sent
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        # Not cancelled: a record that is published must also be counted.
+        stop.set()
+        await task
 
 
 async def grown(sent: list[str], by: int) -> None:
