@@ -17,8 +17,8 @@ import routes.lint
 from hub.audit import all_heads
 from hub.broker import Broker, safe_url
 from hub.plan import Plan
-from hub.store.partitions import REST
 from hub.releases import live_number
+from hub.store.partitions import REST
 from schemas.declarations import InvalidDeclaration
 from schemas.errors import Facts, Fault, HubError, Misconfigured, Transient
 from services.supervision.calendar import read_calendars

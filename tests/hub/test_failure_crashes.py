@@ -62,8 +62,10 @@ async def killed_at(runner: RetryRunner) -> str:
     try:
         async with asyncio.timeout(10):
             await runner.run()
-    except* Crash as crash:
-        return str(crash.exceptions[0])
+    except Crash as crash:
+        return str(crash)
+    except BaseExceptionGroup as crashes:
+        return str(crashes.exceptions[0])
     pytest.fail("it never came to that point")
 
 
