@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, select
+from sqlalchemy import Connection, RowMapping, and_, select
 
 from hub.crypto import Seal
 from hub.envelope import NO_REGION, decode_body
+from hub.payloads import unpacked
 from hub.plan import Plan
 from hub.store.tables import failures, ledger, payloads
 from schemas.errors import HubError, Rejected
@@ -54,7 +55,7 @@ def recorded(connection: Connection, since: datetime, limit: int) -> Sequence[Ro
     c = ledger.c
     query = (
         select(c.message_id, c.source, c.resource, c.operation, c.subject, c.at, payloads.c.sealed)
-        .join(payloads, payloads.c.message_id == c.message_id)
+        .join(payloads, and_(payloads.c.part == c.part, payloads.c.digest == c.digest))
         .where(c.event == Event.MESSAGE_PUBLISHED.value, c.at >= since)
         .order_by(c.at.desc(), c.id.desc())
         .limit(min(limit, MOST))
@@ -79,7 +80,7 @@ def preview(
     for row in rows:
         try:
             sealed = edited.get(row["message_id"]) or row["sealed"]
-            message = _message(row, decode_body(seal.open(sealed)), live)
+            message = _message(row, decode_body(unpacked(sealed, seal)), live)
         except HubError:
             unreadable += 1
             continue

@@ -122,6 +122,7 @@ async def test_a_release_is_applied_under_flow(amqp_url: str, kept: Store) -> No
 
 
 async def test_two_processes_agree(amqp_url: str, kept: Store) -> None:
+    """Both go over to the same release while messages flow; each case reaches each system once."""
     await applied(kept, TEXTS)
     async with (
         running_engine(amqp_url, kept) as one,
@@ -177,6 +178,7 @@ async def test_a_removed_route_works_off_its_queue(amqp_url: str, kept: Store) -
 
 
 async def test_a_new_route_gets_messages_from_then_on(amqp_url: str, kept: Store) -> None:
+    """Not those that were published before it."""
     await applied(kept, without_right(TEXTS))
     plan = plan_of(without_right(TEXTS))
     async with running_engine(amqp_url, kept, plan=plan) as running:
@@ -193,6 +195,7 @@ async def test_a_new_route_gets_messages_from_then_on(amqp_url: str, kept: Store
 
 
 async def test_going_back_is_a_new_number(kept: Store) -> None:
+    """Nothing that was live is ever rewritten."""
     await applied(kept, TEXTS)
     await applied(kept, other_words(TEXTS))
     first = await kept.read(lambda c: loaded(c, 1))

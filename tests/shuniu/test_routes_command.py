@@ -41,6 +41,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hub:
 
 
 def test_releases_are_applied_shown_and_undone(hub: Hub) -> None:
+    """Apply, list, show, roll back."""
     assert (0, {"ok": True, "release": 1}) == hub.routes("apply", "--note", "first")
     before = hub.route.read_text("utf-8")
     hub.route.write_text(before + "# another word\n", "utf-8")
@@ -61,6 +62,7 @@ def test_releases_are_applied_shown_and_undone(hub: Hub) -> None:
 
 
 def test_what_is_wrong_is_refused_with_its_place(hub: Hub) -> None:
+    """File and line; what is live stays."""
     hub.routes("apply")
     good = hub.route.read_text("utf-8")
     line = len(good.splitlines()) + 1
@@ -76,6 +78,7 @@ def test_what_is_wrong_is_refused_with_its_place(hub: Hub) -> None:
 
 
 def test_an_example_that_fails_is_refused(hub: Hub) -> None:
+    """The examples are run before anything is applied."""
     hub.routes("apply")
     file = hub.route
     text = file.read_text("utf-8")
@@ -90,6 +93,7 @@ def test_an_example_that_fails_is_refused(hub: Hub) -> None:
 
 
 def test_an_unknown_release_is_said(hub: Hub) -> None:
+    """By its number."""
     hub.routes("apply")
     code, told = hub.routes("rollback", "9")
     assert 78 == code
