@@ -18,7 +18,7 @@ from datetime import datetime
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, bindparam, or_, select, update
 
 from hub.broker import Broker, Incoming, Outgoing, Publisher, acknowledge
 from hub.crypto import Seal
@@ -199,7 +199,8 @@ def _row(receipt: Receipt) -> Row:
     return fitted(row)
 
 
-_WAITING = failures.c.state.in_(("waiting", "retrying"))
+# Not IN: a list of many cannot be filled in for many rows at once.
+_WAITING = or_(failures.c.state == "waiting", failures.c.state == "retrying")
 _DONE = (
     update(failures)
     .where(
