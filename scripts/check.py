@@ -19,7 +19,8 @@ __all__ = ["main", "run_step"]
 
 ROOT = Path(__file__).resolve().parent.parent
 PYTHON = sys.executable
-TESTS_S = 600.0
+# The aim is 600 s on two idle cores; a machine that others use as well may take longer.
+TESTS_S = 1500.0
 
 STATIC = {
     "format": [PYTHON, "-m", "ruff", "format", "--check", "--quiet", "."],
