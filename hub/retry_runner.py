@@ -223,8 +223,9 @@ class _Work:
         codes |= await self._published(outgoing)
         self._of.fault("published")
         await self._given_back(codes)
-        sent = [n for n in outgoing if n not in codes]
-        await self._of.store.write(partial(self._mark_sent, numbers=sent))
+        gone = [n for n in outgoing if n not in codes]
+        at = self._of.clock()
+        await self._of.store.write(partial(retries.sent, job_id=self._job, numbers=gone, at=at))
         self._of.fault("sent")
 
     async def _published(self, outgoing: Mapping[int, Outgoing]) -> dict[int, str]:
@@ -246,20 +247,6 @@ class _Work:
                     raise
                 refused[n] = NO_QUEUE
         return refused
-
-    def _mark_sent(self, connection: Connection, numbers: Sequence[int]) -> None:
-        at = self._of.clock()
-        found = retries.job_of(connection, self._job)
-        gone = retries.mark(connection, self._job, numbers, "staged", "sent", at)
-        acts.record(
-            connection,
-            Event.FAILURE_RETRIED,
-            gone,
-            by=found["by"],
-            at=at,
-            reason=found["reason"],
-            job_id=self._job,
-        )
 
     async def _given_back(self, codes: Mapping[int, str]) -> None:
         if codes:

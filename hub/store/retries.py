@@ -30,7 +30,9 @@ from sqlalchemy import (
     update,
 )
 
+from hub.store.acts import record
 from hub.store.tables import Moment, failures, retry_jobs, retry_rows
+from schemas.receipt import Event
 
 __all__ = [
     "IN_DOUBT",
@@ -43,13 +45,13 @@ __all__ = [
     "free_jobs",
     "give_back",
     "guard",
-    "job_of",
     "lease",
     "mark",
     "orphans",
     "outcome",
     "pin",
     "release",
+    "sent",
     "settle",
     "settle_staged",
     "staged",
@@ -194,12 +196,6 @@ def unlease(connection: Connection, owner: str, job_id: str = "") -> None:
     connection.execute(mine.values(lease_owner=None, lease_until=None))
 
 
-def job_of(connection: Connection, job_id: str) -> RowMapping:
-    """Who started it, and why."""
-    query = select(j.by, j.reason).where(j.id == job_id)
-    return connection.execute(query).mappings().one()
-
-
 def guard(connection: Connection, job_id: str, owner: str, until: datetime) -> RowMapping | None:
     """The job, locked and its lease renewed; None where it is not *owner*'s to work on any more."""
     query = select(retry_jobs).where(j.id == job_id).with_for_update()
@@ -272,6 +268,20 @@ def mark(
     return list(connection.scalars(change))
 
 
+def sent(connection: Connection, job_id: str, numbers: Sequence[int], at: datetime) -> None:
+    """*numbers*, which were staged, are at the broker; who sent them is written with it."""
+    gone = mark(connection, job_id, numbers, "staged", "sent", at)
+    _retried(connection, job_id, gone, at)
+
+
+def _retried(connection: Connection, job_id: str, ids: Sequence[str], at: datetime) -> None:
+    if not ids:
+        return
+    job = connection.execute(select(j.by, j.reason).where(j.id == job_id)).one()
+    act = Event.FAILURE_RETRIED
+    record(connection, act, ids, by=job.by, reason=job.reason, at=at, job_id=job_id)
+
+
 def give_back(connection: Connection, job_id: str, codes: Mapping[int, str], at: datetime) -> None:
     """Rows that are not sent, with the reason of each: their failures wait again."""
     if not codes:
@@ -325,7 +335,7 @@ def settle(connection: Connection, at: datetime, *, look_only: bool = False) -> 
 def settle_staged(connection: Connection, job_id: str, at: datetime) -> None:
     """Rows found staged of which the outcome tells that they were sent."""
     query = (
-        select(r.n, f.state, f.code)
+        select(r.n, r.failure_id, f.state, f.code)
         .join(failures, f.id == r.failure_id)
         .where(
             r.job_id == job_id,
@@ -333,8 +343,10 @@ def settle_staged(connection: Connection, job_id: str, at: datetime) -> None:
             or_(f.state != "retrying", f.job_id != r.job_id),
         )
     )
-    changes = [outcome(row.n, row.state, row.code) for row in connection.execute(query)]
+    found = connection.execute(query).all()
+    changes = [outcome(row.n, row.state, row.code) for row in found]
     _settled(connection, job_id, changes, at, "staged")
+    _retried(connection, job_id, [row.failure_id for row in found], at)
 
 
 def orphans(connection: Connection, now: datetime, *, look_only: bool = False) -> int:
