@@ -14,7 +14,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench.catalogue import BENCHES
+from bench.catalogue import APART, BENCHES
 from bench.children import ROOT
 from bench.options import Options
 from bench.page import write_page
@@ -47,8 +47,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         processes=asked.processes,
         dead_receiver=asked.dead_receiver,
         ordered=asked.ordered,
+        rows=asked.rows,
+        minutes=asked.minutes,
     )
-    names = list(BENCHES) if asked.bench == ALL else [asked.bench]
+    names = [each for each in BENCHES if each not in APART] if asked.bench == ALL else [asked.bench]
     try:
         reports = _run(names, options, console=None if asked.json else Console())
     except HubError as error:
@@ -88,6 +90,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--destinations", type=_positive, default=1, metavar="N", help="hop: to N routes, too")
     add("--processes", type=_positive, default=2, metavar="N", help="hop: by N processes, too (2)")
     add("--dead-receiver", action="store_true", help="hop: what a hanging system costs the others")
+    add("--rows", type=_positive, default=0, help="front_db, catalogue: rows (100,000; 10,000)")
+    add("--minutes", type=_minutes, default=0.0, help="soak: how long (10)")
     add("--ordered", action="store_true", help="hop: delivery in the order of each case")
     add(
         "--write",
@@ -104,6 +108,13 @@ def _positive(text: str) -> int:
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError("at least 1")
+    return number
+
+
+def _minutes(text: str) -> float:
+    number = float(text)
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError("more than none")
     return number
 
 

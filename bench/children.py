@@ -49,6 +49,13 @@ class Child:
         return cpu_seconds(self._process.pid)
 
     @property
+    def peak_mb(self) -> float:
+        """The most memory that was resident at once."""
+        text = Path(f"/proc/{self._process.pid}/status").read_text(encoding="utf-8")
+        (line,) = (line for line in text.splitlines() if line.startswith("VmHWM:"))
+        return int(line.split()[1]) / 1024
+
+    @property
     def pid(self) -> int:
         return self._process.pid
 

@@ -12,7 +12,7 @@ Not here   SM2 signatures: `connectors.signing` has none yet
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 
@@ -87,7 +87,7 @@ async def _served(place: Place, messages: int, app: str, *, beside: bool = False
         found: dict[str, float] = json.loads(await load.line(LONGEST_S))
         cpu = server.cpu_s - cpu
         if app == "gateway":
-            target = route_queue(f"{ROUTE}-1") if beside else PIPELINE
+            target = (route_queue(f"{ROUTE}-1", in_order=False),) if beside else PIPELINE
             await until(
                 partial(_holds, wire, target, messages), f"{messages} in {target}", LONGEST_S
             )
@@ -96,8 +96,8 @@ async def _served(place: Place, messages: int, app: str, *, beside: bool = False
     return {**found, "cpu_us": cpu / messages * 1e6}
 
 
-async def _holds(wire: Wire, queue: str, count: int) -> bool:
-    return await wire.depth(queue) >= count
+async def _holds(wire: Wire, queues: Sequence[str], count: int) -> bool:
+    return await wire.depth(*queues) >= count
 
 
 def _conditions(options: Options, messages: int) -> dict[str, object]:
@@ -106,7 +106,7 @@ def _conditions(options: Options, messages: int) -> dict[str, object]:
         "repeats": options.repeats,
         "load": f"{CONNECTIONS} keep-alive connections over loopback, one request in flight on each,"
         " signed beforehand, from a process of its own",
-        "gateway": "HMAC-SM3 verified, nonce kept, record published confirmed, 202; beside a hub"
-        " running pipeline and ledger",
+        "gateway": "HMAC-SM3 verified, nonce kept, record published confirmed, 202; garbage"
+        " collector set as in the hub; beside a hub running pipeline and ledger",
         "sm2": "not measured: signatures by SM2 are not in connectors/signing yet",
     }

@@ -9,7 +9,7 @@ __all__ = ["Options"]
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """*messages* and *seconds*: 0 means the bench's own default."""
+    """*messages*, *rows*, *seconds* and *minutes*: 0 means the bench's own default."""
 
     repeats: int = 3
     messages: int = 0
@@ -19,3 +19,5 @@ class Options:
     processes: int = 2
     dead_receiver: bool = False
     ordered: bool = False
+    rows: int = 0
+    minutes: float = 0.0

@@ -3,8 +3,8 @@
 The relay is the hub's own (`hub.subscribers`), publishing what a crash left, as it does when it
 starts; the peer reads the same rows in hundreds, and publishes them by aio-pika one by one.
 
-Form       ratio key ``aio_pika``; ``relay_batched`` is the relay where one message led to a hundred
-           publications, which it takes together; ``relay`` where each led to one
+Form       ratio key ``aio_pika``; ``relay`` where each message led to one publication,
+           ``relay_batched`` where each led to a hundred
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ async def _relayed(place: Place, messages: int, program: str, *, each: int = 1) 
 
                 async def arrived() -> bool:
                     child.check()
-                    return await wire.depth(PIPELINE) >= messages
+                    return await wire.depth(*PIPELINE) >= messages
 
                 spec = {"url": url, "database": database}
                 async with running(python_program(program), spec) as child:
@@ -80,7 +80,7 @@ async def _relayed(place: Place, messages: int, program: str, *, each: int = 1) 
                     took_s, cpu = time.perf_counter() - began, child.cpu_s - cpu
                     await until(partial(_cleared, store), "the outbox to be empty", 30)
                     await child.stop()
-                if (found := await wire.depth(PIPELINE)) != messages:
+                if (found := await wire.depth(*PIPELINE)) != messages:
                     raise Transient("bench.short", f"{found} published instead of {messages}")
             store.close()
     return {"per_s": messages / took_s, "cpu_us": cpu / messages * 1e6}

@@ -24,7 +24,7 @@ from psycopg import sql
 from bench.wire import Wire, opened
 from hub.store import Store
 from hub.store.migrate import migrate
-from hub.topology import FAILURES, HISTORY, INTAKE, LEDGER, PIPELINE, RECEIPTS, RUNGS, STREAMS
+from hub.topology import FAILURES, HISTORY, INTAKE, LEDGER, PIPELINE, RECEIPTS, RUNGS, STREAMS, TAP
 from schemas.errors import Misconfigured, Transient
 from shuniu.node import PrivateNode
 from tests.servers import postgresql
@@ -103,7 +103,7 @@ async def _must_be_free(url: str) -> None:
     """A hub's own queues would lose their messages to us."""
     async with opened(url) as wire:
         try:
-            await wire.depth(PIPELINE)
+            await wire.depth(*PIPELINE)
         except Transient:
             return
     raise Misconfigured(
@@ -115,9 +115,10 @@ async def _must_be_free(url: str) -> None:
 
 async def _emptied(url: str) -> None:
     async with opened(url) as wire:
-        for queue in (PIPELINE, LEDGER, HISTORY, "failures", *(f"hub.retry.{s}s" for s in RUNGS)):
+        rungs = [f"hub.retry.{s}s" for s in RUNGS]
+        for queue in (*PIPELINE, LEDGER, HISTORY, "failures", *rungs):
             await _gone(wire, commands.Queue.Delete(queue=queue))
-        for name in (INTAKE, STREAMS, RECEIPTS, FAILURES, *(f"hub.retry.{s}s" for s in RUNGS)):
+        for name in (INTAKE, STREAMS, TAP, RECEIPTS, FAILURES, *(f"hub.retry.{s}s" for s in RUNGS)):
             await _gone(wire, commands.Exchange.Delete(exchange=name))
 
 

@@ -1,30 +1,41 @@
 """The records that the benchmarks send: a partner's case of about 2 KB, mostly Chinese text.
 
-Form       256 different bodies, reused; every record has an id and a key of its own, and the SM3
-           digest of its body in its headers, as the gateway hands it over
+Form       every record has a body, an id and a key of its own, and the SM3 digest of its body in its
+           headers, as the gateway hands it over
 Units      sizes in kilobytes of 1,000 bytes of UTF-8 JSON
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
 import orjson
 
-from bench.site import KIND, SYSTEM
-from hub.broker import Outgoing
+from bench.site import KIND, SYSTEM, bench_plan
+from hub.broker import Broker, Outgoing
+from hub.crypto import Mac
 from hub.envelope import Taken, encode_body
 from hub.ids import new_id, new_trace
 from hub.intake import taken_in
 from schemas.message import Record, SystemCode
 
-__all__ = ["BODIES", "a_record", "bodies", "size_kb", "taken", "taken_records"]
+__all__ = [
+    "BODIES",
+    "MAC",
+    "a_record",
+    "bodies",
+    "peers_records",
+    "size_kb",
+    "taken",
+    "taken_records",
+]
 
 BODIES = 256
+# The hub's processes sign what they send each other; so do the programs of the benches.
+MAC = Mac(bytes(32))
 AT = datetime(2026, 3, 2, 1, 30, tzinfo=UTC)
 _TEXT = "经审查，申请人提交的材料齐全、符合法定形式，依据有关规定予以受理；现场核查安排在五个工作日内完成。"
 
@@ -78,6 +89,7 @@ def a_record(n: int, kb: float = 2.0) -> dict[str, Any]:
 
 @cache
 def bodies(kb: float = 2.0) -> tuple[dict[str, Any], ...]:
+    """The first ones, for what needs bodies alone."""
     return tuple(a_record(n, kb) for n in range(BODIES))
 
 
@@ -89,18 +101,23 @@ def taken(n: int, kb: float = 2.0) -> Taken:
         system=SystemCode(SYSTEM),
         received_at=at,
         traceparent=new_trace(),
-        record=Record(kind=KIND, key=f"K{n}", body=bodies(kb)[n % BODIES]),
+        record=Record(kind=KIND, key=f"K{n}", body=a_record(n, kb)),
     )
 
 
 def taken_records(count: int, kb: float = 2.0) -> Iterator[Outgoing]:
-    """*count* records on their way to the pipeline; their digests are reckoned once a body."""
-    samples = [taken_in(taken(n, kb)) for n in range(min(BODIES, count))]
+    """*count* records on their way to the pipeline, signed."""
+    hub = Broker("amqp://127.0.0.1", name="bench", mac=MAC)
     for n in range(count):
-        sample = samples[n % BODIES]
-        at = AT + timedelta(milliseconds=n)
-        own = {"cloudEvents:id": new_id(at), "x-key": f"K{n}"}
-        yield replace(sample, headers={**sample.headers, **own})
+        yield hub.signed(taken_in(taken(n, kb), bench_plan()))
+
+
+def peers_records(count: int, kb: float = 2.0) -> Iterator[Outgoing]:
+    """The same bodies for a peer, with as few headers as the hub's messages travel with: two."""
+    for n in range(count):
+        sent = taken_in(taken(n, kb), bench_plan())
+        told = {name: sent.headers[name] for name in ("cloudEvents:id", "cloudEvents:digest")}
+        yield Outgoing(sent.exchange, sent.key, sent.body, told)
 
 
 def size_kb(kb: float = 2.0) -> float:

@@ -157,7 +157,7 @@ def bench_plan(destinations: int = 1, *, ordered: bool = False) -> Plan:
         files[f"systems/{system}.yaml"] = _SYSTEM.format(name=system)
         files[f"routes/{route}.yaml"] = _ROUTE.format(route=route, system=system)
         if ordered:
-            files[f"routes/{route}.yaml"] += "order_by: caseNo\n"
+            files[f"routes/{route}.yaml"] += "order_by: subject\n"
     catalogue = read_catalogue(
         {
             "elements/all.yaml": _elements(),

@@ -109,10 +109,13 @@ class Wire(asyncio.Protocol):
     async def declare_queue(self, name: str, arguments: Mapping[str, Any]) -> None:
         await self.call(commands.Queue.Declare(queue=name, durable=True, arguments=dict(arguments)))
 
-    async def depth(self, queue: str) -> int:
-        """Messages of *queue* that are ready."""
-        told = await self.call(commands.Queue.Declare(queue=queue, passive=True))
-        return int(getattr(told, "message_count", 0))
+    async def depth(self, *queues: str) -> int:
+        """Messages of *queues* that are ready."""
+        ready = 0
+        for queue in queues:
+            told = await self.call(commands.Queue.Declare(queue=queue, passive=True))
+            ready += int(getattr(told, "message_count", 0))
+        return ready
 
     async def is_empty(self, queue: str) -> bool:
         return await self.depth(queue) == 0

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from schemas.declarations import Declared
 
@@ -25,10 +25,12 @@ __all__ = [
     "DataType",
     "Domain",
     "ElementFile",
+    "ElementStatus",
     "Item",
     "Names",
     "Place",
     "Resource",
+    "ResourceFormat",
     "Sensitivity",
     "Share",
     "UpdateCycle",
@@ -56,12 +58,36 @@ class Sensitivity(StrEnum):
     SENSITIVE = "sensitive"
 
 
+class ElementStatus(StrEnum):
+    """How far a data element is in its registration (状态), after GB/T 18391.6."""
+
+    DRAFT = "draft"  # 原始
+    RECORDED = "recorded"  # 已记录
+    QUALIFIED = "qualified"  # 合格
+    STANDARD = "standard"  # 标准
+    PREFERRED = "preferred"  # 优先标准
+    RETIRED = "retired"  # 废止
+
+
+class ResourceFormat(StrEnum):
+    """Major classes of the format of a resource (信息资源格式) in the 2017 guide."""
+
+    DOCUMENT = "document"  # 电子文件
+    SPREADSHEET = "spreadsheet"  # 电子表格
+    DATABASE = "database"  # 数据库
+    IMAGE = "image"  # 图形图像
+    MEDIA = "media"  # 流媒体
+    SELF_DESCRIBING = "self-describing"  # 自描述格式
+    INTERFACE = "interface"  # 服务接口
+
+
 class UpdateCycle(StrEnum):
     REAL_TIME = "real-time"  # 实时
     DAY = "day"  # 每日
     WEEK = "week"  # 每周
     MONTH = "month"  # 每月
     QUARTER = "quarter"  # 每季度
+    HALF_YEAR = "half-year"  # 每半年
     YEAR = "year"  # 每年
     ON_DEMAND = "on-demand"  # 按需
 
@@ -96,7 +122,12 @@ class Domain(Declared):
 
 
 class DataElement(Declared):
-    """One data element. The short name is the wire name (R-A4)."""
+    """One data element. The short name is the wire name (R-A4).
+
+    Constraint (约束) and maximum occurrence (最大出现次数) belong to its use: see `Item`. Where the
+    words of its name are declared, the name is object class, property, representation in that
+    order, with qualifiers between them.
+    """
 
     identifier: Annotated[str, Field(pattern=r"^HUB\.[A-Z]{3}\.\d{4}$")]
     name: Names
@@ -108,13 +139,28 @@ class DataElement(Declared):
     sensitivity: Sensitivity = Sensitivity.OPEN
     unit: str | None = None
     synonyms: tuple[str, ...] = ()
+    object_class: Annotated[
+        str | None, Field(min_length=1, description="Object class word (对象类词).")
+    ] = None
+    property: Annotated[str | None, Field(min_length=1, description="Property word (特性词).")] = (
+        None
+    )
+    representation: Annotated[
+        str | None,
+        Field(min_length=1, description="Representation word (表示词), e.g. 名称, 代码."),
+    ] = None
+    status: ElementStatus = ElementStatus.STANDARD
+    version: Annotated[str, Field(pattern=r"^[1-9]\d*\.\d+$", description="m.n")] = "1.0"
+    replaced_by: Annotated[
+        str | None, Field(description="Short name of what is used instead of a retired element.")
+    ] = None
     standard: Annotated[str | None, Field(description="Where it is taken from.")] = None
     note: str | None = None
     example: str | None = None
 
 
 class Share(Declared):
-    """Sharing attributes of the 2017 guide."""
+    """Sharing attributes of the 2017 guide. Where nothing is shared, *condition* is the legal ground."""
 
     type: Literal["unconditional", "conditional", "none"]
     condition: str | None = None
@@ -136,6 +182,9 @@ class Item(Declared):
     items: tuple[Item, ...] = ()
     required: bool = False
     max_occurs: Annotated[int, Field(ge=1)] | Literal["N"] = 1
+    share: Annotated[
+        Share | None, Field(description="Where it is stricter than the resource's.")
+    ] = None
     note: str | None = None
 
     @property
@@ -156,8 +205,18 @@ class Resource(Declared):
     name: Names
     summary: Annotated[str, Field(min_length=1)]
     provider: Annotated[str, Field(min_length=1, description="Department (提供方).")]
+    provider_code: Annotated[
+        str | None, Field(description="Credit code of the department (提供方代码).")
+    ] = None
     category: Annotated[str, Field(description="Theme, e.g. ZD 工业、交通.")]
     cycle: UpdateCycle
+    format: ResourceFormat = ResourceFormat.DATABASE
+    published: Annotated[
+        str | None, Field(pattern=r"^\d{4}-\d{2}-\d{2}$", description="发布日期, YYYY-MM-DD.")
+    ] = None
+    related: Annotated[
+        tuple[str, ...], Field(description="Codes of the same data elsewhere (关联资源代码).")
+    ] = ()
     share: Share
     subject: Annotated[str, Field(description="Short name of the business key.")]
     region: Annotated[str | None, Field(description="Short name that gives the region.")] = None
@@ -167,13 +226,27 @@ class Resource(Declared):
 
 
 class CodeList(Declared):
-    """A closed list of codes. Foreign codes are mapped to these at the edge, per source."""
+    """A closed list of codes. Foreign codes are mapped to these at the edge, per source.
+
+    A large one is kept as a *table*, from which `catalog.read` fills the codes in.
+    """
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")]
     title: Names
     standard: str | None = None
-    codes: Annotated[Mapping[str, str], Field(min_length=1, description="Code: Chinese label.")]
+    codes: Annotated[Mapping[str, str], Field(description="Code: Chinese label.")] = {}
     english: Mapping[str, str] = {}
+    parents: Annotated[Mapping[str, str], Field(description="Code: the code above it.")] = {}
+    table: Annotated[
+        str | None,
+        Field(pattern=r"^[a-z][a-z0-9-]*\.csv$", description="File in codes/ with the codes."),
+    ] = None
+
+    @model_validator(mode="after")
+    def _has_codes(self) -> Self:
+        if not self.codes and self.table is None:
+            raise ValueError("codes, or the table that has them, are needed")
+        return self
 
 
 class ElementFile(Declared):
@@ -196,6 +269,7 @@ class Place:
 class Catalogue:
     """Everything declared, by name. Built by `catalog.read` from the texts of a site.
 
+    *earlier*: versions of a resource that are still accepted from producers, the newest first.
     *places*: by ``element …``, ``code list …``, ``resource …`` or ``resource … item``.
     """
 
@@ -203,3 +277,4 @@ class Catalogue:
     resources: Mapping[str, Resource] = field(default_factory=dict)
     code_lists: Mapping[str, CodeList] = field(default_factory=dict)
     places: Mapping[str, Place] = field(default_factory=dict)
+    earlier: Mapping[str, tuple[Resource, ...]] = field(default_factory=dict)

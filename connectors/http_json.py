@@ -33,6 +33,8 @@ __all__ = ["Feed", "HttpJson", "Judged", "Kind", "Settings"]
 CHECK_S = 5.0
 UNREADABLE = "unreadable"
 DONE, REPEATED = (200, 201, 202), 409
+# It broke down on the way, or what stands before it gave up: it may have been taken.
+UNKNOWN = (500, 502, 504)
 REFUSED, DENIED = (400, 413, 415, 422), (401, 403, 404, 405)
 
 
@@ -149,7 +151,7 @@ class HttpJson:
         document, repeated = self._judge(reply, delivery.payload)
         number = _at(document, self._settings.number)
         if not isinstance(number, str | int) or number == "":
-            raise Transient("target.gibberish", "The answer holds no number")
+            raise Transient("target.gibberish", "The answer holds no number", in_doubt=True)
         return Answer(str(number), repeated=repeated)
 
     async def records(self, after: Cursor | None, /) -> AsyncIterator[Record]:
@@ -221,7 +223,11 @@ class HttpJson:
             raise self._refusal(_document(reply), payload)
         if status not in (*DONE, REPEATED):
             raise Transient(
-                "target.busy", "The system cannot now", after_s=reply.after_s, status=status
+                "target.busy",
+                "The system cannot now",
+                after_s=reply.after_s,
+                in_doubt=status in UNKNOWN or status < 300,
+                status=status,
             )
         document = _document(reply)
         judged = self._settings.judged
@@ -255,7 +261,10 @@ def _document(reply: Reply) -> Any:
     try:
         return read_json(reply.body)
     except Rejected as error:
-        raise Transient("target.gibberish", "Not the answer that was agreed") from error
+        # It says that all is well, and not what it did.
+        raise Transient(
+            "target.gibberish", "Not the answer that was agreed", in_doubt=True
+        ) from error
 
 
 def _record(entry: Any, feed: Feed, cursor: str) -> Record:

@@ -86,16 +86,17 @@ def signed_headers(
     }
 
 
-def verify(secret: str, app_id: str, request: Inbound, nonces: Nonces) -> None:
+def verify(secret: str, app_id: str, request: Inbound, nonces: Nonces, *, door: str = "in") -> None:
     """Raises `Misconfigured` (``sender.denied``) unless *request* is *app_id*'s, fresh and first.
-    What exactly is wrong is not told: a stranger would learn from it."""
+    What exactly is wrong is not told: a stranger would learn from it. *door*: the first part of the
+    address at which it came."""
     headers = request.headers
     stamp, nonce = headers.get("x-timestamp", ""), headers.get("x-nonce", "")
     now_ms = int(request.received_at.timestamp() * 1000)
     fresh = stamp.isascii() and stamp.isdigit() and len(stamp) <= 16
     fresh = fresh and abs(now_ms - int(stamp)) <= WINDOW_S * 1000
     digest = sm3(request.body)
-    path = f"/in/{app_id}/{request.path}"
+    path = f"/{door}/{app_id}/{request.path}"
     query = "&".join(f"{quote(k, safe='')}={quote(v, safe='')}" for k, v in request.query.items())
     text = _text(request.method, path, query, app_id, stamp, nonce, digest)
     given = headers.get("x-signature", "")

@@ -165,7 +165,7 @@ class Soap:
             raise _busy(after_s, word=code_word(code))
         number = told.get(words.number)
         if not isinstance(number, str) or not number:
-            raise Transient("target.gibberish", "The answer holds no number")
+            raise Transient("target.gibberish", "The answer holds no number", in_doubt=True)
         return Answer(number, repeated=code in words.repeated)
 
     async def records(self, after: Cursor | None, /) -> AsyncIterator[Record]:
@@ -290,11 +290,11 @@ class Soap:
                 raise
             if reply.status >= 500:
                 raise _busy(reply.after_s, status=reply.status) from error
-            raise Transient("target.gibberish", "No answer as agreed") from error
+            raise Transient("target.gibberish", "No answer as agreed", in_doubt=True) from error
         if reply.status not in DONE:
             raise _busy(reply.after_s, status=reply.status)
         if body.tag != self._description.operation(operation).output.body.qname:
-            raise Transient("target.gibberish", "The answer to another call")
+            raise Transient("target.gibberish", "The answer to another call", in_doubt=True)
         return as_mapping(body)
 
     def _fault(self, told: Mapping[str, Any], reply: Reply, payload: Body) -> HubError:

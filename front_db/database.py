@@ -1,7 +1,8 @@
 """One partner's database: connections in a bounded pool of threads, and an end to every wait.
 
-Speaks to  SQLite, PostgreSQL (psycopg), MariaDB and MySQL (PyMySQL); other dialects without the
-           session's own limits, by the whole call's time-out alone
+Speaks to  SQLite, PostgreSQL and what speaks its protocol, MariaDB and MySQL (PyMySQL), Oracle, SQL
+           Server (pymssql); other dialects without the session's own limits, by the whole call's
+           time-out alone
 Units      seconds
 Promises   `Database.write` and `read` end within ``call_s`` or when it is cancelled, whatever the other side
            does: what still waits then has its socket closed, and its thread comes back
@@ -14,19 +15,22 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from front_db.contract import ExchangeTable
+from front_db.dialects import family_of
 from front_db.troubles import translated
 from schemas.errors import Transient
 
-__all__ = ["Database", "Limits", "make_engine"]
+__all__ = ["Database", "Limits", "Line", "make_engine"]
 
 T = TypeVar("T")
 
@@ -94,15 +98,30 @@ class Database:
         """As `write`, without the lock that SQLite gives to one writer at a time."""
         return await self._run(work, table, writes=False)
 
+    @contextmanager
+    def line(self) -> Iterator[Line]:
+        """Connections beside the pool, for what is no SQL: they end with the block, whatever waits for them."""
+        if self._engine is None:
+            raise Transient("target.down", "The database is not open")
+        line = Line(self, self._engine)
+        try:
+            yield line
+        finally:
+            line.end()
+
     async def _run(
         self, work: Callable[[Connection], T], table: ExchangeTable | None, *, writes: bool
     ) -> T:
-        if self._threads is None or self._engine is None:
+        if self._engine is None:
             raise Transient("target.down", "The database is not open")
         job, engine = _Job(writes=writes), self._engine
-        running = asyncio.get_running_loop().run_in_executor(
-            self._threads, _transaction, engine, work, job, table
-        )
+        return await self.in_thread(lambda: _transaction(engine, work, job, table), job.end)
+
+    async def in_thread(self, work: Callable[[], T], end: Callable[[], None]) -> T:
+        """Do *work* in one of our threads, within ``call_s``; *end* breaks it off."""
+        if self._threads is None:
+            raise Transient("target.down", "The database is not open")
+        running = asyncio.get_running_loop().run_in_executor(self._threads, work)
         try:
             async with asyncio.timeout(self.limits.call_s):
                 return await asyncio.shield(running)
@@ -110,8 +129,53 @@ class Database:
             raise Transient("target.timeout", "The database did not answer in time") from error
         finally:
             if not running.done():
-                job.end()
+                end()
                 running.add_done_callback(_looked_at)
+
+
+@dataclass(slots=True)
+class Line:
+    """Made by `Database.line`."""
+
+    database: Database
+    engine: Engine
+    _drivers: list[Any] = field(default_factory=list)
+    _ended: bool = False
+
+    def connect(self) -> Any:
+        """A driver's connection; in a thread, in what `run` is given."""
+        if self._ended:
+            raise Transient("target.timeout", "Given up before it began")
+        dialect = self.engine.dialect
+        positional, named = dialect.create_connect_args(self.engine.url)
+        limits = _arguments(family_of(dialect.name), self.database.limits)
+        driver = dialect.connect(*positional, **{**named, **limits})
+        self._drivers.append(driver)
+        if self._ended:
+            self.end()
+        return driver
+
+    async def run(self, work: Callable[[], T], table: ExchangeTable | None = None) -> T:
+        """Do *work*, one at a time, as `Database.read`: where it is given up the line ends."""
+
+        def translating() -> T:
+            with translated(table):
+                try:
+                    return work()
+                except self.engine.dialect.loaded_dbapi.Error as error:
+                    # In the form in which SQLAlchemy would tell it.
+                    raise DBAPIError("", None, error) from error
+
+        return await self.database.in_thread(translating, self.end)
+
+    def end(self) -> None:
+        """Break off what waits; there are no words of farewell, which could wait as well."""
+        self._ended = True
+        while self._drivers:
+            driver = self._drivers.pop()
+            _close_socket(driver)
+            with suppress(self.engine.dialect.loaded_dbapi.Error):  # it is closed already
+                driver.close()
 
 
 def _transaction(
@@ -158,8 +222,8 @@ def _close_socket(driver: Any) -> None:
 def make_engine(url: str, limits: Limits) -> Engine:
     """SQLAlchemy's engine with the limits set in every session."""
     parts = make_url(url)
-    backend = parts.get_backend_name()
-    arguments: dict[str, Any] = {}
+    backend = family_of(parts.get_backend_name())
+    arguments = _arguments(backend, limits)
     options: dict[str, Any] = {
         "pool_size": limits.connections,
         "max_overflow": 0,
@@ -168,22 +232,9 @@ def make_engine(url: str, limits: Limits) -> Engine:
     }
     match backend:
         case "sqlite":
-            arguments = {
-                "timeout": limits.lock_s,
-                "check_same_thread": False,
-                "isolation_level": None,
-            }
             # Opened for each call: a file that its owner puts another in the place of is seen.
             options = {"poolclass": NullPool}
-        case "postgresql":
-            # libpq takes 1 for 2, and psycopg waits for the whole of it.
-            arguments = {"connect_timeout": max(2, round(limits.connect_s))}
         case "mysql" | "mariadb":
-            arguments = {
-                "connect_timeout": max(1, round(limits.connect_s)),
-                "read_timeout": limits.call_s,
-                "write_timeout": limits.call_s,
-            }
             # What another transaction committed shows at once, and no gaps are locked.
             options["isolation_level"] = "READ COMMITTED"
         case _:
@@ -191,6 +242,35 @@ def make_engine(url: str, limits: Limits) -> Engine:
     engine = create_engine(parts, connect_args=arguments, hide_parameters=True, **options)
     _set_sessions(engine, backend, limits)
     return engine
+
+
+def _arguments(backend: str, limits: Limits) -> dict[str, Any]:
+    """Limits that the driver keeps."""
+    match backend:
+        case "sqlite":
+            return {
+                "timeout": limits.lock_s,
+                "check_same_thread": False,
+                "isolation_level": None,
+            }
+        case "postgresql":
+            # libpq takes 1 for 2, and psycopg waits for the whole of it.
+            return {"connect_timeout": max(2, round(limits.connect_s))}
+        case "mysql" | "mariadb":
+            return {
+                "connect_timeout": max(1, round(limits.connect_s)),
+                "read_timeout": limits.call_s,
+                "write_timeout": limits.call_s,
+            }
+        case "oracle":
+            return {"tcp_connect_timeout": limits.connect_s}
+        case "mssql":
+            return {
+                "login_timeout": max(1, round(limits.connect_s)),
+                "timeout": max(1, round(limits.call_s)),
+            }
+        case _:
+            return {}
 
 
 def _set_sessions(engine: Engine, backend: str, limits: Limits) -> None:
@@ -206,13 +286,25 @@ def _set_sessions(engine: Engine, backend: str, limits: Limits) -> None:
         ("SELECT set_config('lock_timeout', %s, false)", (str(lock_ms),)),
         ("SELECT set_config('statement_timeout', %s, false)", (str(call_ms),)),
     )
-    statements = {"postgresql": timed, "mysql": strict, "mariadb": strict}.get(backend, ())
+    # SQLite looks at references only where it is told to.
+    whole = (("PRAGMA foreign_keys = ON", ()),)
+    locked = ((f"SET LOCK_TIMEOUT {lock_ms}", ()),)
+    known: dict[str, tuple[tuple[str, tuple[object, ...]], ...]] = {
+        "postgresql": timed,
+        "mysql": strict,
+        "mariadb": strict,
+        "sqlite": whole,
+        "mssql": locked,
+    }
+    statements = known.get(backend, ())
 
     @event.listens_for(engine, "connect")
     def _session(driver: Any, _: object) -> None:
         cursor = driver.cursor()
+        if backend == "oracle":
+            driver.call_timeout = call_ms
         for text, values in statements:
-            cursor.execute(text, values)
+            cursor.execute(text, values) if values else cursor.execute(text)
         cursor.close()
         if statements:
             driver.commit()

@@ -42,6 +42,11 @@ class GroupedWrites:
             self._flush = asyncio.create_task(self._write_all(), name=f"write {self.table.name}")
         return await done
 
+    async def rest(self) -> None:
+        """Return once what waits now has been tried."""
+        if self._flush is not None:
+            await asyncio.wait([self._flush])
+
     async def close(self) -> None:
         """Stop; whoever still waits hears that the database is away."""
         if self._flush is not None:

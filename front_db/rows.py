@@ -12,14 +12,19 @@ from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 
+import orjson
+
 from front_db.contract import Column, Control, ControlValue, ExchangeTable, Kind
+from front_db.states import RowState
 from schemas.errors import Fault, Misconfigured, Rejected
+from schemas.identifiers import CHECKS, Verdict
 from schemas.message import Body, Json
 
-__all__ = ["Row", "Unreadable", "content_of", "control_of", "row_of"]
+__all__ = ["Row", "Unreadable", "content_of", "contents", "control_of", "row_of"]
 
 Row = Mapping[str, object]
 WHOLE_LIMIT = 2**63
+DIGITS_OF_WHOLE = 18  # from here on the 64 bits decide
 
 
 class Unreadable(Exception):
@@ -30,14 +35,19 @@ class Unreadable(Exception):
         self.column = column
 
 
-def row_of(payload: Body, table: ExchangeTable) -> dict[str, object]:
-    """The content columns of one row. Raises `Rejected` with all faults of *payload*."""
+def row_of(payload: Body, table: ExchangeTable, *, deleted: bool = False) -> dict[str, object]:
+    """
+    The content columns of one row. Raises `Rejected` with all faults of *payload*.
+
+    *deleted*: what happened to it stands in a column of its own, and it needs nothing but its key.
+    """
+    needed = _needed_of_a_delete(table) if deleted and table.control.operation else None
     faults: list[Fault] = []
     row: dict[str, object] = {}
     for column in table.columns:
         given = payload.get(column.name)
         if given is None or (given == "" and column.kind is not Kind.TEXT):
-            if column.needed:
+            if column.needed and (needed is None or column.name in needed):
                 faults.append(_fault("row.missing", column.name))
             row[column.name] = None
             continue
@@ -55,6 +65,13 @@ def row_of(payload: Body, table: ExchangeTable) -> dict[str, object]:
     if faults:
         raise Rejected("target.refused", "The row does not fit its table", faults=faults)
     return row
+
+
+def _needed_of_a_delete(table: ExchangeTable) -> tuple[str, ...]:
+    """Its key, where that has no column of its own; where nobody has named one, all."""
+    if table.control.key:
+        return ()
+    return table.business_key or tuple(column.name for column in table.columns)
 
 
 def control_of(value: ControlValue, control: Control, at: datetime) -> dict[str, object]:
@@ -76,8 +93,13 @@ def control_of(value: ControlValue, control: Control, at: datetime) -> dict[str,
         control.written_at: written,
         control.source: control.source_value,
         control.version: value.version,
-        control.state: control.state_new,
+        control.key: value.key,
+        control.state: control.word(RowState.NEW) if control.state else None,
         control.error: None,
+        control.code: None,
+        control.handled_at: None,
+        control.handled_version: None,
+        control.told: None,
     }
     return {name: found for name, found in given.items() if name}
 
@@ -88,18 +110,34 @@ def content_of(row: Row, table: ExchangeTable) -> dict[str, Json]:
 
     Empty columns are left out. Raises `Unreadable` for a value that is none of these.
     """
-    body: dict[str, Json] = {}
-    for name, value in row.items():
-        if value is None:
-            continue
-        column = table.column(name)
-        # A driver's name may be a subclass of text, which JSON does not take as a key.
-        body[str(name)] = _shown(value, name, column.kind if column else Kind.TEXT)
-    return body
+    return contents(table)(row)
+
+
+def contents(table: ExchangeTable) -> Callable[[Row], dict[str, Json]]:
+    """`content_of` for many rows of *table*."""
+    kinds = {column.name: column.kind for column in table.columns}
+
+    def content(row: Row) -> dict[str, Json]:
+        body: dict[str, Json] = {}
+        for name, value in row.items():
+            if value is None:
+                continue
+            kind = kinds.get(name, Kind.TEXT)
+            # A driver's name may be a subclass of text, which JSON does not take as a key.
+            if isinstance(value, str) and kind is not Kind.MOMENT:
+                body[str(name)] = value
+            else:
+                body[str(name)] = _shown(value, name, kind)
+        return body
+
+    return content
 
 
 def _shown(value: object, name: str, kind: Kind) -> Json:
     match value:
+        case datetime() if kind is Kind.DATE:
+            # Oracle's DATE, and that of databases like it, has a time of day.
+            return value.date().isoformat()
         case datetime():
             return value.replace(microsecond=0, tzinfo=None).isoformat()
         case date():
@@ -125,6 +163,8 @@ def _text(column: Column, given: Json) -> object:
     if isinstance(given, bool) or not isinstance(given, str | int):
         return _fault("row.type", column.name)
     text = str(given)
+    if column.identifier and CHECKS[column.identifier](text) is Verdict.FAULT:
+        return _fault("row.identifier", column.name)
     if len(text) > column.length:
         return _fault("row.too-long", column.name, limit=column.length, found_length=len(text))
     if column.codes and text not in column.codes:
@@ -142,6 +182,8 @@ def _whole(column: Column, given: Json) -> object:
         number = None
     if number is None or isinstance(given, bool) or not -WHOLE_LIMIT <= number < WHOLE_LIMIT:
         return _fault("row.number", column.name)
+    if abs(number) >= 10**column.digits and column.digits < DIGITS_OF_WHOLE:
+        return _fault("row.digits", column.name, limit=column.digits)
     return number
 
 
@@ -155,6 +197,9 @@ def _decimal(column: Column, given: Json) -> object:
     exponent = number.as_tuple().exponent
     if isinstance(exponent, int) and -exponent > column.places:
         return _fault("row.places", column.name, limit=column.places)
+    whole_digits = column.digits - column.places
+    if abs(number) >= Decimal(10) ** whole_digits:
+        return _fault("row.digits", column.name, limit=whole_digits)
     return number
 
 
@@ -177,10 +222,27 @@ def _moment(column: Column, given: Json) -> object:
     return found
 
 
+def _flag(column: Column, given: Json) -> object:
+    found = {True: 1, False: 0, "1": 1, "0": 0, "true": 1, "false": 0}
+    is_one = isinstance(given, bool | int | str) and given in found
+    return found[given] if is_one else _fault("row.flag", column.name)
+
+
+def _long(column: Column, given: Json) -> object:
+    """Text of any length; a list or a group is kept as JSON."""
+    if isinstance(given, Mapping | list | tuple):
+        return orjson.dumps(given).decode()
+    if isinstance(given, bool) or not isinstance(given, str | int) or "\x00" in str(given):
+        return _fault("row.type", column.name)
+    return str(given)
+
+
 READERS: Mapping[Kind, Callable[[Column, Json], object]] = {
     Kind.TEXT: _text,
     Kind.WHOLE: _whole,
     Kind.DECIMAL: _decimal,
     Kind.DATE: _day,
     Kind.MOMENT: _moment,
+    Kind.FLAG: _flag,
+    Kind.LONG: _long,
 }

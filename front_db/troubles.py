@@ -1,6 +1,7 @@
 """What a database says when it refuses, in the three kinds of `schemas.errors`. The one place.
 
-Speaks to  PostgreSQL by SQLSTATE, MariaDB and MySQL by error number, SQLite by message
+Speaks to  PostgreSQL and its like by SQLSTATE, MariaDB and MySQL by error number, SQLite by message; the
+           others: `front_db.vendor_troubles`
 Careful    a database's own message is never passed on: it may quote the row. Only names of columns
            that we know ourselves leave this module
 """
@@ -23,6 +24,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from front_db.contract import ExchangeTable
 from front_db.ddl import check_name
+from front_db.vendor_troubles import number_of, vendor_kind
 from schemas.errors import HubError, Misconfigured, Rejected, Transient
 
 __all__ = ["blames_a_row", "is_taken", "translated", "trouble"]
@@ -32,7 +34,7 @@ Kinds = Mapping[str, str]
 # PostgreSQL: SQLSTATE or its class.
 STATES: Kinds = {
     "08": "down", "57P": "down", "53": "busy", "55P03": "locked", "57014": "timeout",
-    "40": "locked", "23505": "taken", "23": "refused", "22": "refused", "42501": "denied",
+    "40": "locked", "23505": "taken", "23503": "parent", "23": "refused", "22": "refused", "42501": "denied",
     "28": "denied", "3D": "denied", "42P01": "no-table", "42703": "no-column", "25006": "denied",
     "XX": "gibberish",
 }  # fmt: skip
@@ -45,14 +47,15 @@ NUMBERS: Kinds = {
     "1146": "no-table", "1054": "no-column",
     "1062": "taken", "1586": "taken",
     "1048": "refused", "1364": "refused", "1406": "refused", "1264": "refused", "1265": "refused",
-    "1292": "refused", "1366": "refused", "4025": "refused", "3819": "refused", "1452": "refused",
+    "1292": "refused", "1366": "refused", "4025": "refused", "3819": "refused",
+    "1216": "parent", "1217": "parent", "1451": "parent", "1452": "parent",
 }  # fmt: skip
 # SQLite, and what libpq says before there is a SQLSTATE (it passes none on while connecting).
 SENTENCES: Kinds = {
     "no such table": "no-table", "has no column named": "no-column", "no such column": "no-column",
     "is locked": "locked", "unable to open": "down", "readonly database": "denied",
     "not a database": "gibberish", "malformed": "gibberish", "is full": "busy",
-    "disk I/O": "down", "UNIQUE constraint": "taken", "constraint failed": "refused",
+    "disk I/O": "down", "UNIQUE constraint": "taken", "FOREIGN KEY": "parent", "constraint failed": "refused",
     "datatype mismatch": "refused", "authentication failed": "denied", "no password": "denied",
     "pg_hba.conf": "denied", "does not exist": "denied", "too many clients": "busy",
     "starting up": "down", "timeout expired": "timeout", "timed out": "timeout",
@@ -64,6 +67,8 @@ TRANSIENTS: Kinds = {
     "locked": "Somebody else holds the table or the row",
     "timeout": "The database did not answer in time",
     "gibberish": "Not the answers of a database",
+    # The row it refers to may be on its way: tried again, then parked.
+    "parent": "A row that this one refers to is not there, or one that refers to it still is",
     # Tried again, then parked: dropping it, or stopping the route, would take us at our ignorance.
     "unclear": "The database refuses for a reason that we do not know",
 }
@@ -109,7 +114,7 @@ def trouble(error: StatementError, table: ExchangeTable | None = None) -> HubErr
 
 def blames_a_row(error: StatementError) -> bool:
     """Whether a single row is at fault, so that the others of its batch can still be written."""
-    return _kind(error) in ("refused", "taken")
+    return _kind(error) in ("refused", "taken", "parent")
 
 
 def is_taken(error: StatementError) -> bool:
@@ -121,23 +126,32 @@ def _kind(error: StatementError) -> str:
     cause = error.orig
     if not isinstance(error, DBAPIError):
         return "refused"  # a value that the driver's type cannot take
+    if cause and (kind := vendor_kind(cause)):
+        return kind
     first = cause.args[0] if cause and cause.args else ""
     if isinstance(first, int):
         # From 2000 on, and 0, it is the client's own: refused, broken, lost, half an answer.
         return NUMBERS.get(str(first), "down" if first >= 2000 or first == 0 else "unclear")
     # After the number: PyMySQL has a state too, and there it says less.
-    if state := getattr(cause, "sqlstate", None):
+    if state := _state(cause):
         return next((STATES[state[:n]] for n in (5, 3, 2) if state[:n] in STATES), "unclear")
     said = str(first)
     found = next((kind for words, kind in SENTENCES.items() if words in said), None)
     return found or ("unclear" if isinstance(cause, sqlite3.Error) else "down")
 
 
+def _state(cause: BaseException | None) -> str | None:
+    """SQLSTATE; psycopg2 and its forks call it otherwise."""
+    return getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
+
+
 def _number(error: StatementError) -> str | None:
     """The database's own number or state for it: all of its words that may be shown."""
     cause = error.orig
-    if state := getattr(cause, "sqlstate", None) or getattr(cause, "sqlite_errorname", None):
+    if state := _state(cause) or getattr(cause, "sqlite_errorname", None):
         return str(state)
+    if cause and (number := number_of(cause)) is not None:
+        return str(number)
     first = cause.args[0] if cause and cause.args else None
     return str(first) if isinstance(first, int) else None
 

@@ -1,9 +1,11 @@
 """Rows into a partner's exchange table, in batches, each message once however often it is repeated.
 
 Promises   what returned is committed; a row whose id is there already is not written again; of a
-           table that keeps the latest state, an older message never overwrites a newer one
+           table that keeps the latest state, an older message never overwrites a newer one. A bad
+           row is found by halving its batch: the others are written in large parts all the same
 Careful    no ``ON DUPLICATE KEY``: on a table with a second unique key it updates somebody else's
-           row. We look first, and a race is decided by the primary key
+           row. We look first, with a lock, and a race is decided by the primary key. A delete stays
+           as a row with its operation and version, so that a late older message revives nothing
 """
 
 from __future__ import annotations
@@ -12,15 +14,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import NAMESPACE_URL, uuid5
 
-from sqlalchemy import Connection, Table, and_, insert, or_, select, update
+from sqlalchemy import Connection, Table, and_, bindparam, insert, or_, select, true, update
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.sql.elements import BindParameter
 
 from front_db.contract import Control, ExchangeTable, Keeps
+from front_db.dialects import among
 from front_db.rows import Row
 from front_db.troubles import blames_a_row, is_taken, trouble
 from schemas.errors import HubError, Misconfigured, Rejected
 
 __all__ = ["Outcome", "Written", "row_id_of", "write_rows"]
+
+
+LOOK_UP = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,24 +56,32 @@ def write_rows(
     connection: Connection, described: ExchangeTable, table: Table, rows: Sequence[Row]
 ) -> list[Outcome]:
     """Write *rows* (content and control columns); an outcome for each, in their order."""
-    write = _append if described.keeps is Keeps.EVERY else _merge
+    if len(rows) == 1:
+        return [_alone(connection, described, table, rows[0])]
     try:
-        with connection.begin_nested():
-            return write(connection, described, table, rows)
+        return _together(connection, described, table, rows)
     except DBAPIError as error:
         if not blames_a_row(error):
             raise
-    # One of them is at fault: alone, each is judged by itself.
-    return [_alone(connection, described, table, row) for row in rows]
+    # One of them is at fault. Half of them are written again as they are, and so on.
+    middle = len(rows) // 2
+    first = write_rows(connection, described, table, rows[:middle])
+    return first + write_rows(connection, described, table, rows[middle:])
+
+
+def _together(
+    connection: Connection, described: ExchangeTable, table: Table, rows: Sequence[Row]
+) -> list[Outcome]:
+    write = _append if described.keeps is Keeps.EVERY else _merge
+    with connection.begin_nested():
+        return write(connection, described, table, rows)
 
 
 def _alone(
     connection: Connection, described: ExchangeTable, table: Table, row: Row, *, again: bool = True
 ) -> Outcome:
-    write = _append if described.keeps is Keeps.EVERY else _merge
     try:
-        with connection.begin_nested():
-            return write(connection, described, table, [row])[0]
+        return _together(connection, described, table, [row])[0]
     except DBAPIError as error:
         if not blames_a_row(error):
             raise
@@ -121,26 +136,94 @@ def _repeat(row: Row, held: dict[str, object], control: Control) -> Outcome:
     return Written(row_id, repeated=True)
 
 
+@dataclass(slots=True)
+class _Latest:
+    """What a key has, or will have after this batch. *row*: one of ours that is to be written."""
+
+    row_id: str
+    version: int
+    there: bool
+    row: Row | None = None
+
+
 def _merge(
     connection: Connection, described: ExchangeTable, table: Table, rows: Sequence[Row]
 ) -> list[Outcome]:
-    """One row for each business key. Row by row: each is guarded by its own version."""
-    return [_merge_one(connection, described, table, row) for row in rows]
+    """One row for each business key: of several for one key the newest, if it is newer."""
+    control, key = described.control, described.key_columns
+    latest = _latest(connection, described, table, rows)
+    outcomes: list[Outcome] = []
+    for row in rows:
+        same = tuple(row[name] for name in key)
+        if any(part is None or part == "" for part in same):
+            outcomes.append(
+                Rejected("target.refused", "A part of the row's key is empty", table=described.name)
+            )
+            continue
+        ours, version = str(row[control.row_id]), _version(row, control)
+        found = latest.get(same)
+        # Of two messages with the same order the later one counts: their ids are in order of time.
+        if found is None:
+            latest[same] = _Latest(ours, version, there=False, row=row)
+        elif (found.version, found.row_id) < (version, ours):
+            found.row_id, found.version, found.row = ours, version, row
+        else:
+            same_row = found.row_id == ours
+            outcomes.append(Written(ours, repeated=same_row, stale=not same_row))
+            continue
+        outcomes.append(Written(ours))
+    _write_latest(connection, described, table, list(latest.values()))
+    return outcomes
 
 
-def _merge_one(connection: Connection, described: ExchangeTable, table: Table, row: Row) -> Outcome:
-    control = described.control
+def _latest(
+    connection: Connection, described: ExchangeTable, table: Table, rows: Sequence[Row]
+) -> dict[tuple[object, ...], _Latest]:
+    """What is there of the keys of *rows*, locked until the transaction ends."""
+    control, names = described.control, described.key_columns
+    columns = [table.c[name] for name in names]
+    wanted = sorted({tuple(row[name] for name in names) for row in rows}, key=repr)
     row_id, version = table.c[control.row_id], table.c[str(control.version)]
-    ours, new = str(row[control.row_id]), row[str(control.version)]
-    if any(row[name] is None for name in described.business_key):
-        return Rejected("target.refused", "A part of the row's key is empty", table=described.name)
-    same = and_(*(table.c[name] == row[name] for name in described.business_key))
-    # Of two messages with the same order the later one counts: their ids are in order of time.
-    older = or_(version < new, and_(version == new, row_id < ours))
-    if connection.execute(update(table).where(same, older).values(dict(row))).rowcount:
-        return Written(ours)
-    found = connection.scalar(select(row_id).where(same))
-    if found is None:
-        connection.execute(insert(table), dict(row))
-        return Written(ours)
-    return Written(ours, repeated=found == ours, stale=found != ours)
+    found: dict[tuple[object, ...], _Latest] = {}
+    for start in range(0, len(wanted), LOOK_UP):
+        some = wanted[start : start + LOOK_UP]
+        first = columns[0].in_([each[0] for each in some])
+        others = among(connection.dialect.name, columns, some) if len(columns) > 1 else true()
+        same = and_(first, others)
+        asked = select(row_id, version, *columns).where(same).with_for_update()
+        for row in connection.execute(asked):
+            found[tuple(row[2:])] = _Latest(str(row[0]), int(row[1] or 0), there=True)
+    return found
+
+
+def _write_latest(
+    connection: Connection, described: ExchangeTable, table: Table, latest: Sequence[_Latest]
+) -> None:
+    control, key = described.control, described.key_columns
+    changed = [dict(each.row) for each in latest if each.row and each.there]
+    fresh = [dict(each.row) for each in latest if each.row and not each.there]
+    if changed:
+        row_id, version = table.c[control.row_id], table.c[str(control.version)]
+        new: BindParameter[int] = bindparam("new_version")
+        older = or_(version < new, and_(version == new, row_id < bindparam("new_id")))
+        same = and_(*(table.c[name] == bindparam(f"same_{name}") for name in key))
+        asked = update(table).where(same, older).values({n: bindparam(n) for n in changed[0]})
+        connection.execute(
+            asked,
+            [
+                {
+                    **row,
+                    **{f"same_{name}": row[name] for name in key},
+                    "new_version": row[str(control.version)],
+                    "new_id": row[control.row_id],
+                }
+                for row in changed
+            ],
+        )
+    if fresh:
+        connection.execute(insert(table), fresh)
+
+
+def _version(row: Row, control: Control) -> int:
+    told = row[str(control.version)]
+    return told if isinstance(told, int) else 0

@@ -5,36 +5,45 @@ Promises   `Publisher.publish` returns when the broker has confirmed *and* route
            published is signed, so that a stranger's message is known as one (`Broker.check`)
 Careful    publishing and consuming have a connection each: the broker that holds back a publisher
            reads nothing from its connection, and acknowledgements would wait with it
+Form       an address may name the nodes of a cluster (`hub.amqp.address`): one that is lost or does
+           not answer makes way for the next, at once; when none answers, the caller waits
 Units      time-outs in seconds
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol, Self
 
 import structlog
+from msgspec import Struct, field
+from msgspec.structs import replace
 
-from hub.amqp import Channel, Connection, connect
+from hub.amqp import Channel, Connection, connect, node_urls, packed
 from hub.crypto import Mac, sm3
 from schemas.errors import HubError, Misconfigured, Rejected, Transient
 
 __all__ = [
+    "AHEAD_BYTES",
+    "SUSPECT_AFTER",
     "Broker",
     "Consumer",
     "Incoming",
     "Outgoing",
     "Publisher",
     "acknowledge",
+    "close_channel",
     "hand_back",
     "safe_url",
+    "times_delivered",
 ]
 
 CONFIRM_S, LOOK_S = 30.0, 1.0
 CLOSE_S = 5.0
+CONNECT_S, CONNECT_NODE_S = 10.0, 4.0
 SUSPECT_AFTER, AHEAD_BYTES = 3, 32 * 1_048_576
 SIGNATURE, DIGEST = "x-signature", "cloudEvents:digest"
 SIGNED = (
@@ -64,20 +73,23 @@ class Incoming(Protocol):
     @property
     def exchange(self) -> str | None: ...
     @property
+    def routing_key(self) -> str | None: ...
+    @property
     def channel(self) -> Any: ...
     async def ack(self, *, multiple: bool = False) -> None: ...
     async def nack(self, *, requeue: bool = True) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
-    """A message to publish. The exchange "" is the default one: the key names a queue."""
+class Outgoing(Struct, frozen=True):
+    """A message to publish. The exchange "" is the default one: the key names a queue. *mandatory*:
+    it fails where no queue takes it."""
 
     exchange: str
     key: str
     body: bytes
     headers: Mapping[str, Any] = field(default_factory=dict)
     content_type: str = "application/json"
+    mandatory: bool = True
 
 
 def safe_url(url: str) -> str:
@@ -94,8 +106,11 @@ class Broker:
     def __init__(self, url: str, *, name: str, mac: Mac | None = None) -> None:
         """*mac* signs and checks; without one nothing is signed and everything is taken."""
         self._url, self._name, self._mac = url, name, mac
+        # The node to try first stands first: the one that answered last, unless it was lost.
+        self._nodes = deque(node_urls(url))
         self._open = False
         self._lines: dict[Purpose, Connection] = {}
+        self._on: dict[Purpose, str] = {}
         self._opening = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
@@ -115,11 +130,23 @@ class Broker:
                 line.abort()
 
     def signed(self, outgoing: Outgoing) -> Outgoing:
-        if self._mac is None:
-            return outgoing
-        headers = dict(outgoing.headers)
-        headers[SIGNATURE] = self._mac.sign(_signed_parts(headers, outgoing.body))
-        return replace(outgoing, headers=headers)
+        """*outgoing* as it travels: signed, its headers packed. Raises `Rejected` where they hold
+        what is no text."""
+        headers = outgoing.headers
+        if self._mac is not None:
+            signature = self._mac.sign(_signed_parts(headers, outgoing.body))
+            headers = {**headers, SIGNATURE: signature}
+        try:
+            wire = packed(headers)
+        except (ValueError, TypeError) as error:
+            # What they say may quote the message.
+            raise Rejected(
+                "broker.unsendable",
+                "A header is no text",
+                exchange=outgoing.exchange[:64],
+                key=outgoing.key[:64],
+            ) from error
+        return replace(outgoing, headers=wire)
 
     def check(self, incoming: Incoming) -> None:
         """Raises `Rejected` (``envelope.signature``) where none of the hub's processes sent it."""
@@ -150,8 +177,11 @@ class Broker:
             raise
 
     @asynccontextmanager
-    async def publisher(self) -> AsyncIterator[Publisher]:
-        publisher = Publisher(self)
+    async def publisher(self, *, lasting: bool = True) -> AsyncIterator[Publisher]:
+        """*lasting*: a channel that is no use any more is replaced. One who writes batch behind
+        batch before the first is confirmed has it not replaced: what comes later would arrive
+        before what must be written again."""
+        publisher = Publisher(self, lasting=lasting)
         try:
             yield publisher
         finally:
@@ -176,7 +206,7 @@ class Broker:
             await consumer.start()
             yield consumer
         finally:
-            await _close(channel)
+            await close_channel(channel)
 
     async def _line(self, purpose: Purpose) -> Connection:
         async with self._opening:
@@ -186,26 +216,48 @@ class Broker:
             if line is None or line.is_closed:
                 if line is not None:
                     log.warning("connection.again", purpose=purpose, url=safe_url(self._url))
-                line = await connect(self._url, name=f"{self._name} {purpose}")
+                    if self._on[purpose] == self._nodes[0]:
+                        self._nodes.rotate(-1)
+                line = await self._connected(purpose)
                 if not self._open:
                     line.abort()
                     raise Misconfigured("broker.closed", "The broker connection is closed")
                 self._lines[purpose] = line
             return line
 
+    async def _connected(self, purpose: Purpose) -> Connection:
+        """A line to the first node that answers; each is asked once. Where none does, raises what
+        may pass by waiting before what may not."""
+        within_s = CONNECT_S if len(self._nodes) == 1 else CONNECT_NODE_S
+        errors: list[HubError] = []
+        for _ in range(len(self._nodes)):
+            url = self._nodes[0]
+            try:
+                line = await connect(url, name=f"{self._name} {purpose}", within_s=within_s)
+            except HubError as error:
+                errors.append(error)
+                self._nodes.rotate(-1)
+                if len(self._nodes) > 1:
+                    log.warning("connection.next_node", code=error.code, url=safe_url(url))
+            else:
+                self._on[purpose] = url
+                return line
+        raise next((each for each in errors if isinstance(each, Transient)), errors[0])
+
 
 class Publisher:
     """A channel that only publishes, so that one bad publish never closes a consumer's channel.
-    A channel that the broker closed for good is replaced by the next publish."""
+    A channel that the broker closed for good, that refuses or confirms nothing any more, is replaced
+    by the next publish; without *lasting*, every further publish fails."""
 
-    def __init__(self, broker: Broker) -> None:
-        self._broker = broker
+    def __init__(self, broker: Broker, *, lasting: bool = True) -> None:
+        self._broker, self._lasting = broker, lasting
         self._channel: Channel | None = None
         self._opening = asyncio.Lock()
 
     async def close(self) -> None:
         if self._channel:
-            await _close(self._channel)
+            await close_channel(self._channel)
 
     @property
     def blocked(self) -> bool:
@@ -230,7 +282,7 @@ class Publisher:
         """Raises `Rejected` where one of *outgoing* can never be published."""
         channel = await self._ready()
         for each in outgoing:
-            channel.check(each)
+            channel.check(self._broker.signed(each))
 
     async def confirmed(self, done: asyncio.Future[None]) -> None:
         """Wait for what `sent` gave; as long as the broker takes nothing, it has time."""
@@ -243,8 +295,12 @@ class Publisher:
         done.result()
 
     def _unconfirmed(self) -> Transient:
-        code = "broker.refused" if self.blocked else "broker.lost"
-        return Transient(code, "The broker does not confirm")
+        if self.blocked:
+            return Transient("broker.refused", "The broker does not confirm")
+        if self._channel is not None:
+            # A channel that wrote to a queue's leader as it was lost may never confirm again.
+            self._channel.give_up("no confirm")
+        return Transient("broker.lost", "The broker does not confirm")
 
     async def sent(self, batch: Sequence[Outgoing]) -> asyncio.Future[None]:
         """Write *batch* behind all that was written before; the future is done when every one of
@@ -254,10 +310,14 @@ class Publisher:
         return await (await self._ready()).publish(signed)
 
     async def _ready(self) -> Channel:
-        if self._channel is not None and not self._channel.is_closed:
+        if self._channel is not None and _is_well(self._channel):
             return self._channel
+        if self._channel is not None and not self._lasting:
+            raise Transient("broker.lost", "The channel takes nothing any more")
         async with self._opening:
-            if self._channel is None or self._channel.is_closed:
+            if self._channel is None or not _is_well(self._channel):
+                if self._channel is not None:
+                    self._channel.give_up("refused")
                 self._channel = await self._broker.channel()
             return self._channel
 
@@ -303,7 +363,7 @@ class Consumer:
         taken = await self._channel.arrived(most)
         if self._steady:
             return taken
-        if self._careful and _times_delivered(taken[0]) >= SUSPECT_AFTER:
+        if self._careful and times_delivered(taken[0]) >= SUSPECT_AFTER:
             return taken
         mean = sum(len(each.body) for each in taken) // len(taken) + 1
         fits = max(1, min(self._prefetch, self._budget_bytes // mean))
@@ -323,14 +383,20 @@ class Consumer:
         return await self._channel.stop()
 
 
+def _is_well(channel: Channel) -> bool:
+    """A channel that saw its queue's leader go may refuse all that follows, though the queue has
+    another leader by now; a fresh channel finds it."""
+    return not channel.is_closed and not channel.refused
+
+
 def _signed_parts(headers: Mapping[str, Any], body: bytes) -> list[str]:
     """What a signature covers: the body by its digest, where it has one."""
     parts = [str(headers.get(name, "")) for name in SIGNED]
     return parts if DIGEST in headers else [*parts, sm3(body)]
 
 
-def _times_delivered(incoming: Incoming) -> int:
-    """How often it was delivered before."""
+def times_delivered(incoming: Incoming) -> int:
+    """How often it was delivered before, as its queue counts."""
     told = incoming.headers.get("x-delivery-count", 0)
     return told if isinstance(told, int) else 0
 
@@ -359,7 +425,8 @@ async def hand_back(messages: Sequence[Incoming]) -> None:
             log.warning("ack.lost", error=type(error).__name__)
 
 
-async def _close(channel: Channel) -> None:
+async def close_channel(channel: Channel) -> None:
+    """Close it, and wait until the broker has: what is not acknowledged is back in its queue."""
     try:
         async with asyncio.timeout(CLOSE_S):
             await channel.close()

@@ -15,6 +15,7 @@ from hub.crew import Crew, Work
 from hub.crypto import Seal
 from hub.delivery import Link, RouteWorker
 from hub.failures import FailureWriter
+from hub.gates import Gate, set_gates
 from hub.ledger import LedgerWriter
 from hub.pipeline import Pipeline
 from hub.plan import Plan
@@ -26,7 +27,8 @@ from hub.sources import SourcePoll
 from hub.store import Store
 from hub.streams import Subscriber
 from hub.subscribers import ServiceRunner
-from hub.topology import Binding, declare, route_queue, service_queue, unbind
+from hub.suspects import Suspects
+from hub.topology import Binding, declare, route_of, route_queue, service_queue, unbind
 from routes.route import CompiledRoute
 from schemas.message import SystemCode
 from schemas.receipt import Event
@@ -47,8 +49,8 @@ class Polled:
 
 @dataclass(slots=True, kw_only=True)
 class Engine:
-    """*links* by system code. *retired*: routes that are no longer declared, whose queues are still
-    to be worked off. *changed* hears of events after they are in the ledger."""
+    """*links* by system code. *retired*: routes as they are no longer declared, whose queues are
+    still to be worked off. *gates*: of routes that have two queues. *changed* hears of events after they are in the ledger."""
 
     url: str
     broker: Broker
@@ -59,15 +61,20 @@ class Engine:
     links: Mapping[str, Link] = field(default_factory=dict)
     polled: Sequence[Polled] = ()
     retired: Sequence[CompiledRoute] = ()
+    gates: Sequence[Gate] = ()
     subscribers: Sequence[Subscriber] = ()
     changed: Callable[[frozenset[Event]], None] = lambda _: None
     retention: Retention = field(default_factory=Retention)
+    _suspects: Suspects = field(init=False)
     _pipeline: Pipeline | None = field(default=None, init=False)
     _crew: Crew | None = field(default=None, init=False)
     _roles: Sequence[str] = field(default=(), init=False)
 
+    def __post_init__(self) -> None:
+        self._suspects = Suspects(self.store, self.clock)
+
     async def declare(self) -> None:
-        await self._declare(self.plan, self.retired)
+        await self._declare(self.plan, self.retired, self.gates)
 
     async def use(
         self,
@@ -77,6 +84,7 @@ class Engine:
         polled: Sequence[Polled] = (),
         retired: Sequence[CompiledRoute] = (),
         unbound: Sequence[Binding] = (),
+        gates: Sequence[Gate] = (),
     ) -> None:
         """
         Go over to *plan* while running: topology first, then the pipeline between two batches, then
@@ -84,9 +92,10 @@ class Engine:
 
         Repeatable. Where the broker refuses or is away, everything stays as it was.
         """
-        await self._declare(plan, retired)
+        await self._declare(plan, retired, gates)
         await unbind(self.broker, unbound)
         self.plan, self.links, self.polled, self.retired = plan, links, polled, retired
+        self.gates = gates
         if self._pipeline:
             self._pipeline.use(plan)
         if self._crew:
@@ -101,19 +110,26 @@ class Engine:
         finally:
             await self._crew.close()
 
-    async def _declare(self, plan: Plan, retired: Sequence[CompiledRoute]) -> None:
+    async def _declare(
+        self, plan: Plan, retired: Sequence[CompiledRoute], gates: Sequence[Gate]
+    ) -> None:
+        gated = {gate.route for gate in gates}
         services = (
             Binding(service_queue(s.name), tuple(f"{r}.*" for r in s.resources))
             for s in self.subscribers
         )
-        left = (Binding(route_queue(r.name), (), r.order_by != "none") for r in retired)
-        await declare(self.broker, [*plan.bindings, *left, *services])
+        left = (Binding(route_queue(r.name, in_order=r.in_order), (), r.in_order) for r in retired)
+        direct = (each for each in plan.bindings if route_of(each.queue) not in gated)
+        await declare(self.broker, [*direct, *left, *services])
+        await set_gates(self.broker, gates)
 
     def _works(self, roles: Sequence[str]) -> dict[str, Work]:
         broker, store, seal, clock = self.broker, self.store, self.seal, self.clock
         works: dict[str, Work] = {}
         if "pipeline" in roles:
-            self._pipeline = self._pipeline or Pipeline(broker, store, self.plan, clock)
+            self._pipeline = self._pipeline or Pipeline(
+                broker, store, self.plan, clock, self._suspects
+            )
             works["pipeline"] = Work(self._pipeline.run)
         if "ledger" in roles:
             writer = LedgerWriter(broker, store, seal, clock, self.changed, self.retention.by)
@@ -126,9 +142,10 @@ class Engine:
             works |= self._routes()
         if "sources" in roles:
             works |= {f"source {each.system}": self._source(each) for each in self.polled}
-        if "services" in roles and self.subscribers:
-            runner = ServiceRunner(self.url, broker, store, seal, self.subscribers, clock)
-            works["services"] = Work(runner.run)
+        if "services" in roles:
+            for each in self.subscribers:
+                runner = ServiceRunner(broker, store, seal, each, clock, self._plan, self._suspects)
+                works[f"service {each.name}"] = Work(runner.run)
         return works
 
     def _retries(self) -> RetryRunner:
@@ -152,13 +169,21 @@ class Engine:
     def _routes(self) -> dict[str, Work]:
         works = {}
         shared = (self.plan.declarations.catalogue, self.plan.declarations.tables)
-        for route in (*self.plan.routes.values(), *self.retired):
+        parts = (self.broker, self.store, self.seal, self._suspects)
+        left = {(route.name, route.in_order) for route in self.retired}
+        for route in self.plan.routes.values():
             if link := self.links.get(route.system):
-                worker = RouteWorker(self.broker, self.store, self.seal, route, link, self.clock)
-                # What a message becomes also depends on the code tables and elements. Of a retired
-                # route it never changes.
-                of = () if route.name not in self.plan.routes else shared
-                works[f"route {route.name}"] = Work(worker.run, (route.version, link, of))
+                # What was there before it kept an order goes first.
+                behind = route.in_order and (route.name, False) in left
+                worker = RouteWorker(*parts, route, link, self.clock, behind=behind)
+                # What a message becomes also depends on the code tables and elements.
+                of = (route.version, link, shared, behind)
+                works[f"route {self.plan.queue_of(route.name)}"] = Work(worker.run, of)
+        for route in self.retired:
+            if link := self.links.get(route.system):
+                worker = RouteWorker(*parts, route, link, self.clock, left=True)
+                queue = route_queue(route.name, in_order=route.in_order)
+                works[f"left {queue}"] = Work(worker.run, (route.version, link))
         return works
 
     def _source(self, each: Polled) -> Work:
@@ -170,5 +195,9 @@ class Engine:
             poll_s=each.poll_s,
             states=RouteStates(self.store),
             clock=self.clock,
+            plan=self._plan,
         )
         return Work(poll.run, each)
+
+    def _plan(self) -> Plan:
+        return self.plan

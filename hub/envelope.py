@@ -8,14 +8,15 @@ Careful    what comes from the broker is not trusted: a header of the wrong type
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import msgspec
 import orjson
+from msgspec import Struct
 
 from hub.crypto import sm3
-from schemas.errors import Fault, Rejected
+from schemas.errors import Rejected
 from schemas.message import (
     Body,
     Message,
@@ -25,14 +26,18 @@ from schemas.message import (
     ResourceName,
     SystemCode,
 )
-from schemas.receipt import Event, Receipt
+from schemas.receipt import Receipt
 
 __all__ = [
     "ATTEMPT",
     "DOUBT",
+    "REPLAY",
+    "SERIES",
     "Headers",
     "Taken",
     "decode_body",
+    "decode_envelope",
+    "decode_heading",
     "decode_message",
     "decode_receipts",
     "decode_taken",
@@ -46,11 +51,14 @@ __all__ = [
 Headers = dict[str, str | int]
 CE = "cloudEvents:"
 ATTEMPT, DOUBT = "x-attempt", "x-in-doubt"
+# Who sent a message again: a replay, and what a failure keeps of it, a replay or a retry job.
+REPLAY, SERIES = "x-replay", "x-series"
 NO_REGION = "000000"
+_RECEIPTS_OUT = msgspec.json.Encoder()
+_RECEIPTS_IN = msgspec.json.Decoder(list[Receipt])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Taken:
+class Taken(Struct, frozen=True, kw_only=True):
     """A record the hub has taken in, on its way to the pipeline.
 
     *canonical* is the operation where a domain service published in canonical words; None for a
@@ -120,8 +128,12 @@ def decode_taken(headers: Mapping[str, Any], content: bytes) -> Taken:
     )
 
 
-def encode_message(message: Message, record_id: str = "") -> tuple[Headers, bytes]:
-    content = encode_body(message.body)
+def encode_message(
+    message: Message, record_id: str = "", content: bytes | None = None
+) -> tuple[Headers, bytes]:
+    """*content*: the encoded body, where it is at hand."""
+    if content is None:
+        content = encode_body(message.body)
     headers: Headers = {
         f"{CE}specversion": "1.0",
         f"{CE}id": message.id,
@@ -142,6 +154,23 @@ def encode_message(message: Message, record_id: str = "") -> tuple[Headers, byte
 def decode_message(headers: Mapping[str, Any], content: bytes) -> Message:
     """Raises `Rejected` where the envelope, the digest or the body is wrong."""
     _check_digest(headers, content)
+    return _message(headers, decode_body(content))
+
+
+def decode_envelope(headers: Mapping[str, Any], content: bytes) -> Message:
+    """The message without its body, of which only the digest is looked at. Raises `Rejected` where
+    envelope or digest is wrong."""
+    _check_digest(headers, content)
+    return decode_heading(headers)
+
+
+def decode_heading(headers: Mapping[str, Any]) -> Message:
+    """What *headers* tell of a message whose body is not to be touched: it is left empty. Raises
+    `Rejected` where they are wrong."""
+    return _message(headers, {})
+
+
+def _message(headers: Mapping[str, Any], body: Body) -> Message:
     resource, _, operation = _text(headers, "type").partition(".")
     sequence = headers.get(f"{CE}sequence", 0)
     return Message(
@@ -156,7 +185,7 @@ def decode_message(headers: Mapping[str, Any], content: bytes) -> Message:
         dataschema=_text(headers, "dataschema"),
         digest=_text(headers, "digest"),
         traceparent=_text(headers, "traceparent"),
-        body=decode_body(content),
+        body=body,
     )
 
 
@@ -165,23 +194,15 @@ def encode_receipt(receipt: Receipt) -> bytes:
 
 
 def encode_receipts(receipts: Sequence[Receipt]) -> bytes:
-    return orjson.dumps(receipts)
+    return _RECEIPTS_OUT.encode(receipts)
 
 
 def decode_receipts(content: bytes) -> list[Receipt]:
     """Raises `Rejected` where *content* holds anything but receipts."""
     try:
-        return [_receipt(told) for told in orjson.loads(content)]
-    except (KeyError, TypeError, ValueError) as error:
+        return _RECEIPTS_IN.decode(content)
+    except msgspec.DecodeError as error:
         raise Rejected("envelope.receipt", "Not a receipt") from error
-
-
-def _receipt(told: dict[str, Any]) -> Receipt:
-    told["event"] = Event(told["event"])
-    told["at"] = datetime.fromisoformat(told["at"])
-    for name in ("faults", "doubts"):
-        told[name] = tuple(Fault(**each) for each in told[name])
-    return Receipt(**told)
 
 
 def _text(headers: Mapping[str, Any], name: str) -> str:

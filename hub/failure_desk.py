@@ -13,17 +13,18 @@ Careful    retrying repeats the failed place alone: one route or service, or the
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, func, insert, or_, select, update
 
+from catalog.derive.mask import mask_wholly
 from hub import failure_views
 from hub.convert import convert, validate
 from hub.crypto import Seal, sm3
-from hub.envelope import CE, decode_body, decode_taken, encode_body
+from hub.envelope import CE, decode_body, decode_heading, decode_taken, encode_body
 from hub.failure_views import MOST_ROWS, Group, History
 from hub.plan import Plan
 from hub.redirect import as_kind, place_at, to_route
@@ -41,6 +42,7 @@ from schemas.receipt import Event
 __all__ = ["FailureDesk"]
 
 REHEARSED_AT_ONCE, MOST_REHEARSED = 100, 1000
+EVERY = Chosen(every=True)
 c = failures.c
 
 
@@ -60,12 +62,16 @@ class FailureDesk:
         return await self._store.read(partial(failure_views.groups, state=state))
 
     async def listed(
-        self, state: str = "waiting", fingerprint: str = "", limit: int = MOST_ROWS
+        self,
+        state: str = "waiting",
+        chosen: Chosen = EVERY,
+        limit: int = MOST_ROWS,
+        *,
+        after: str = "",
     ) -> Sequence[RowMapping]:
-        """Newest first, without bodies."""
-        return await self._store.read(
-            partial(failure_views.listed, state=state, fingerprint=fingerprint, limit=limit)
-        )
+        """Those that fit *chosen*, newest first, without bodies; *after* the one of that id."""
+        look = partial(failure_views.listed, state=state, chosen=chosen, limit=limit, after=after)
+        return await self._store.read(look)
 
     async def row(self, failure_id: str) -> RowMapping:
         """Raises `Rejected` where there is no such failure."""
@@ -86,13 +92,18 @@ class FailureDesk:
         except Rejected:
             return {}
         mask = self._plan.masks.get(row["resource"]) if row["stage"] != "intake" else None
-        return mask(body) if mask else dict.fromkeys(body, "＊")
+        return mask(body) if mask else mask_wholly(body)
 
     def mapped(self, row: RowMapping) -> Body:
-        """What the target was given, its values hidden; empty where mapping did not get that far."""
+        """What the target was given, as it may be shown; empty where mapping did not get that far.
+        Of another version of its route than today's nobody knows which values are personal."""
         if row["mapped"] is None:
             return {}
-        return dict.fromkeys(decode_body(self._seal.open(row["mapped"])), "＊")
+        payload = decode_body(self._seal.open(row["mapped"]))
+        route = self._plan.routes.get(row["route"])
+        if route is None or route.version != row["version"]:
+            return mask_wholly(payload)
+        return route.shown(payload)
 
     async def rehearse(self, chosen: Chosen, most: int = MOST_REHEARSED) -> Sequence[Rehearsed]:
         """Waiting failures, run through today's declarations without any effect. Raises `Rejected`
@@ -201,14 +212,16 @@ class FailureDesk:
 
     def _check(self, row: RowMapping, body: Body) -> None:
         _waiting(row)
-        if row["code"] == STRANGERS:
-            raise Rejected(STRANGERS, "Not sent by the hub")
+        if at := _still_masked(body, self.body(row), self.masked(row)):
+            raise Rejected("failure.masked", "A value as it is shown, not as it is", at=at)
+        if row["code"] in STRANGERS:
+            raise Rejected(row["code"], "Not sent by the hub")
         if row["code"] == MAY_HAVE_ARRIVED:
             raise Rejected("failure.in-doubt", "The target may have the original")
         if row["stage"] not in retries.STAGES:
             raise Rejected("retry.no-place", "It can be sent nowhere", stage=row["stage"])
         if row["stage"] != "intake":
-            validate(row["resource"], body, self._plan)
+            validate(row["resource"], body, self._plan, decode_heading(row["headers"]).operation)
             return
         content = encode_body(body)
         headers = {**row["headers"], f"{CE}digest": sm3(content)}
@@ -242,6 +255,20 @@ def _keep_edit(
     connection.execute(insert(failure_edits), row)
     connection.execute(update(failures).where(c.id == failure_id).values(edited=sealed))
     acts.record(connection, Event.FAILURE_EDITED, [failure_id], by=by, at=at, reason=reason)
+
+
+def _still_masked(new: Any, real: Any, shown: Any, at: str = "") -> str:
+    """Where *new* holds what a page shows instead of the real value; "" where nowhere."""
+    below: list[tuple[str, Any, Any, Any]] = []
+    if isinstance(new, Mapping) and isinstance(real, Mapping) and isinstance(shown, Mapping):
+        below = [(name, new[name], real.get(name), shown.get(name)) for name in new]
+    elif isinstance(new, list) and isinstance(real, list) and isinstance(shown, list):
+        triples = zip(new, real, shown, strict=False)
+        below = [(str(n), *triple) for n, triple in enumerate(triples)]
+    elif isinstance(new, str) and new == shown != real:
+        return at
+    found = (_still_masked(a, b, c, f"{at}/{name}") for name, a, b, c in below)
+    return next((each for each in found if each), "")
 
 
 def _waiting(row: RowMapping) -> None:

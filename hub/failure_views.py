@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, func, select
+from sqlalchemy import Connection, RowMapping, and_, func, or_, select
 
 from hub.store.acts import acts_of
 from hub.store.retries import Chosen
@@ -82,13 +82,18 @@ def groups(connection: Connection, state: str) -> list[Group]:
 
 
 def listed(
-    connection: Connection, state: str, fingerprint: str, limit: int
+    connection: Connection, state: str, chosen: Chosen, limit: int, after: str
 ) -> Sequence[RowMapping]:
-    """The newest first, without bodies."""
+    """Those that fit *chosen*, the newest first, without bodies. *after*: id of the last one seen;
+    raises `Rejected` (``failure.unknown``) where there is none."""
     query = select(*(column for column in c if column.name not in SEALED))
+    query = query.where(*chosen.conditions())
     query = query.where(c.state == state) if state else query
-    query = query.where(c.fingerprint == fingerprint) if fingerprint else query
-    query = query.order_by(c.last_at.desc()).limit(min(limit, MOST_ROWS))
+    query = query.where(c.id.in_(chosen.ids)) if chosen.ids else query
+    if after:
+        last = one(connection, after)["last_at"]
+        query = query.where(or_(c.last_at < last, and_(c.last_at == last, c.id < after)))
+    query = query.order_by(c.last_at.desc(), c.id.desc()).limit(min(limit, MOST_ROWS))
     return connection.execute(query).mappings().all()
 
 

@@ -2,6 +2,7 @@
 
 Promises   a failure is kept once for each message and place (intake, route or service), sealed: its
            body, what its target was given of it, and which version of what judged it
+           A message that comes again because its worker died fails again: that is the same failure
 Careful    `faults` name places and reasons, never personal values. What none of the hub's processes
            sent is kept as a stranger's: a retry would sign it
 Not here   what a person does with failures: `hub.failure_desk`; sending again: `hub.retry_runner`
@@ -22,17 +23,18 @@ from sqlalchemy import Connection, String, bindparam, select, tuple_, update
 
 from hub.broker import Broker, Incoming, Outgoing, Publisher, acknowledge
 from hub.crypto import Seal, sm3
-from hub.envelope import CE, encode_body, encode_receipt
+from hub.envelope import CE, REPLAY, SERIES, encode_body, encode_receipt
 from hub.fingerprint import fingerprint, kind_of
 from hub.ids import new_id, trace_id
 from hub.recover import faults_of
 from hub.store import Store, insert_once
 from hub.store.retries import STRANGERS
 from hub.store.tables import failures
-from hub.topology import FAILURE_QUEUE, FAILURES, RECEIPTS
+from hub.topology import FAILURE_QUEUE, FAILURES, RECEIPTS, route_of
 from schemas.errors import Fault, HubError, Rejected, Transient
 from schemas.message import Body
 from schemas.receipt import Event, Receipt
+from schemas.texts import all_texts
 
 __all__ = ["FailureWriter", "Unpassed", "parked"]
 
@@ -41,7 +43,7 @@ BATCH, PREFETCH = 50, 100
 MOST_MAPPED_BYTES, FAULTS_BYTES = 48 * 1024, 32 * 1024
 # What a person has ended stays so, whatever comes late.
 ENDED = ("discarded", "redirected")
-PREFIXES = {"route.": "route", "service.": "service"}
+SERVICE = "service."
 log = structlog.get_logger("hub.failures")
 
 
@@ -111,6 +113,8 @@ class FailureWriter:
         self._broker, self._store, self._seal, self._clock = broker, store, seal, clock
 
     async def run(self) -> None:
+        # Groups are formed by texts; read when the first failure comes, they would stop everybody.
+        await asyncio.to_thread(all_texts)
         async with (
             self._broker.publisher() as publisher,
             self._broker.consumer(FAILURE_QUEUE, prefetch=PREFETCH) as consumer,
@@ -180,7 +184,7 @@ class FailureWriter:
         }
         if stage := _text(headers, "x-stage"):
             code = _text(headers, "x-code")
-            if code == STRANGERS:
+            if code in STRANGERS:
                 stranger = _strangers_id(told["message_id"], headers)
                 told |= {"message_id": stranger, "record_id": stranger}
             return told | {
@@ -229,22 +233,36 @@ def _fitting(name: str, value: Any) -> Any:
 
 
 def _keep(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
-    """Insert what is new; what failed here before waits again. Told twice, it changes nothing."""
+    """Insert what is new; what failed here before and was sent again waits again. Told twice, it
+    changes nothing."""
     place = (failures.c.message_id, failures.c.stage, failures.c.route)
     latest = {(row["message_id"], row["stage"], row["route"]): row for row in rows}
     found = connection.execute(
-        select(*place, failures.c.last_at).where(tuple_(*place).in_(list(latest))).with_for_update()
+        select(*place, failures.c.last_at, failures.c.state, failures.c.headers)
+        .where(tuple_(*place).in_(list(latest)))
+        .with_for_update()
     )
-    known = {(message_id, stage, route): at for message_id, stage, route, at in found}
+    known = {tuple(row[:3]): row for row in found}
     if fresh := [row for key, row in latest.items() if key not in known]:
         connection.execute(insert_once(connection, failures), fresh)
     again = [
         {f"new_{name}": value for name, value in row.items()}
         for key, row in latest.items()
-        if key in known and known[key] < row["last_at"]
+        if key in known and _fails_again(row, known[key])
     ]
     if again:
         connection.execute(_AGAIN, again)
+
+
+def _fails_again(row: Mapping[str, Any], kept: Any) -> bool:
+    """Whether it was sent again since; else it was only given to another worker."""
+    if kept.last_at >= row["last_at"]:
+        return False
+    return kept.state == "retrying" or _series(kept.headers) != _series(row["headers"])
+
+
+def _series(headers: Mapping[str, Any]) -> str:
+    return _text(headers, SERIES)
 
 
 _AGAIN = (
@@ -277,6 +295,11 @@ _AGAIN = (
 )
 
 
+def _after(headers: Mapping[str, Any]) -> str:
+    series = _series(headers)
+    return f".{series}" if series else ""
+
+
 def _told(row: Mapping[str, Any]) -> Outgoing:
     events = {"route": Event.DELIVERY_FAILED, "service": Event.SERVICE_FAILED}
     event = events.get(row["stage"], Event.RECORD_REJECTED)
@@ -286,7 +309,7 @@ def _told(row: Mapping[str, Any]) -> Outgoing:
         # Intake tells its own rejection; the same key makes the two one.
         key=f"{row['message_id']}.{event}"
         if row["stage"] == "intake"
-        else f"{row['message_id']}.{row['route']}.{event}.{at.timestamp():.3f}",
+        else f"{row['message_id']}{_after(row['headers'])}.{row['route']}.{event}",
         event=event,
         at=at,
         message_id=row["message_id"],
@@ -295,6 +318,7 @@ def _told(row: Mapping[str, Any]) -> Outgoing:
         resource=row["resource"],
         subject=row["subject"],
         route=row["route"],
+        version=row["version"],
         system=row["system"],
         attempt=row["attempts"],
         code=row["code"],
@@ -305,12 +329,13 @@ def _told(row: Mapping[str, Any]) -> Outgoing:
 
 
 def _own_headers(headers: Mapping[str, Any]) -> dict[str, Any]:
-    """What we wrote, without what the broker or an earlier failure added."""
-    return {
+    """What we wrote, without what the broker or an earlier failure added; and who sent it again."""
+    own = {
         name: value
         for name, value in headers.items()
-        if name.startswith(CE) or name in ("x-key", "x-record", "x-operation")
+        if name.startswith(CE) or name in ("x-key", "x-record", "x-operation", SERIES)
     }
+    return own | ({SERIES: headers[REPLAY]} if REPLAY in headers else {})
 
 
 def _died_in(headers: Mapping[str, Any]) -> str:
@@ -322,9 +347,10 @@ def _died_in(headers: Mapping[str, Any]) -> str:
 
 
 def _place(queue: str) -> tuple[str, str]:
-    for prefix, stage in PREFIXES.items():
-        if queue.startswith(prefix):
-            return stage, queue.removeprefix(prefix)
+    if route := route_of(queue):
+        return "route", route
+    if queue.startswith(SERVICE):
+        return "service", queue.removeprefix(SERVICE)
     return "intake", ""
 
 

@@ -19,17 +19,19 @@ import structlog
 
 from hub.delivery import Link
 from hub.engine import Engine, Polled
+from hub.gates import Gate
 from hub.plan import Plan
 from hub.releases import QueueRow, live_number, loaded, plan_of, queue_rows, report
+from hub.retired_queues import remove_unused
 from hub.store import Store
-from hub.topology import Binding, route_queue
+from hub.topology import Binding
 from routes.model import SystemDeclaration
 from routes.route import CompiledRoute
 from schemas.errors import HubError
 
 __all__ = ["Follower", "Opened", "Systems"]
 
-LOOK_S = 1.0
+LOOK_S, TIDY_S = 1.0, 60.0
 log = structlog.get_logger("hub.follow")
 
 
@@ -64,9 +66,14 @@ class Follower:
 
     async def run(self) -> None:
         """Follow until cancelled."""
+        loop = asyncio.get_running_loop()
+        tidy_at = loop.time() + TIDY_S
         while True:
             try:
                 await self.look()
+                if loop.time() > tidy_at:
+                    tidy_at = loop.time() + TIDY_S
+                    await self.tidy()
             except HubError as error:
                 # Most likely the database is away; what runs goes on running.
                 log.warning("release.unseen", code=error.code)
@@ -87,6 +94,11 @@ class Follower:
         )
         await self.store.write(told)
 
+    async def tidy(self) -> None:
+        """Delete queues of routes that have been out of use for a release."""
+        broker, store = self.engine.broker, self.store
+        await remove_unused(broker, store, running=self.running, clock=self.clock)
+
     async def _switch(self, number: int) -> None:
         release = await self.store.read(partial(loaded, number=number))
         plan = await asyncio.to_thread(plan_of, release.texts)
@@ -100,6 +112,7 @@ class Follower:
             polled=[each for each in opened.polled if each.system in plan.declarations.systems],
             retired=retired,
             unbound=_unbound(rows, plan),
+            gates=_gates(rows, plan),
         )
         self.running = number
         await self.settled(plan)
@@ -108,12 +121,12 @@ class Follower:
     async def _retired(
         self, rows: Sequence[QueueRow], plan: Plan
     ) -> tuple[list[CompiledRoute], dict[str, SystemDeclaration]]:
-        """Routes that are declared no longer, as they were last, and their systems."""
+        """Routes whose queue is declared no longer, as they were last, and their systems."""
         retired: list[CompiledRoute] = []
         systems: dict[str, SystemDeclaration] = {}
         plans: dict[int, Plan] = {}
         for row in rows:
-            if row.route in plan.routes:
+            if row.queue in plan.queues:
                 continue
             if row.release not in plans:
                 last = await self.store.read(partial(loaded, number=row.release))
@@ -125,11 +138,36 @@ class Follower:
 
 
 def _unbound(rows: Sequence[QueueRow], plan: Plan) -> list[Binding]:
-    """What queues were once bound to, and are no longer by *plan*."""
+    """What queues were once bound to, and are no longer by *plan*; of those without a gate."""
     found = []
+    gated = _gated(rows)
     for row in rows:
         route = plan.routes.get(row.route)
         now = set(route.bindings) if route else set()
-        if gone := tuple(kind for kind in row.types if kind not in now):
-            found.append(Binding(route_queue(row.route), gone))
+        gone = tuple(kind for kind in row.types if kind not in now)
+        if gone and row.route not in gated:
+            found.append(Binding(row.queue, gone))
     return found
+
+
+def _gated(rows: Sequence[QueueRow]) -> set[str]:
+    """Routes that have both queues."""
+    return {row.route for row in rows if row.in_order} & {
+        row.route for row in rows if not row.in_order
+    }
+
+
+def _gates(rows: Sequence[QueueRow], plan: Plan) -> list[Gate]:
+    gates = []
+    for name in sorted(_gated(rows)):
+        route = plan.routes.get(name)
+        ever = {kind for row in rows if row.route == name for kind in row.types}
+        gates.append(
+            Gate(
+                route=name,
+                types=route.bindings if route else (),
+                in_order=route is not None and route.in_order,
+                ever=tuple(sorted(ever)),
+            )
+        )
+    return gates

@@ -25,6 +25,7 @@ from hub.envelope import Taken
 from hub.ids import new_id, new_trace, trace_id
 from hub.intake import taken_in
 from hub.pipeline import published
+from hub.plan import Plan
 from hub.port import Inbound, Outbound, Receiver
 from hub.receipts import outcome
 from hub.recover import faults_of
@@ -45,12 +46,13 @@ log = structlog.get_logger("hub.gateway")
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """*receivers* by system code."""
+    """*receivers* by system code; *plan* gives the one in use."""
 
     receivers: Mapping[str, Receiver]
     publisher: Publisher
     store: Store
     clock: Callable[[], datetime]
+    plan: Callable[[], Plan]
 
     def routes(self) -> list[Route]:
         return [
@@ -105,7 +107,8 @@ class Gateway:
             for record in records
         ]
         self._check_broker()
-        await self.publisher.publish_all([taken_in(each) for each in taken])
+        plan = self.plan()
+        await self.publisher.publish_all([taken_in(each, plan) for each in taken])
         return [each.id for each in taken]
 
     def _check_broker(self) -> None:

@@ -1,32 +1,35 @@
 """Recorded messages, from the history stream: as long as the broker still holds them.
 
-Form       a position is an offset of the stream. Reading ends at a marker that was put there when
-           it began: what comes after it was published meanwhile, and reaches every queue by itself
-Careful    the stream also holds markers, messages that a replay published again, and whatever a
-           stranger put there: all are passed over; sent once more, it would bear our signature
+Form       the stream holds what the pipeline tapped (`hub.tap`): many messages in one. A position
+           is an offset, and the place in what stands there. Reading ends at a marker that was put
+           there when it began: what comes after it was published meanwhile, and reaches every
+           queue by itself
+Careful    the stream also holds markers, and whatever a stranger put there: they are passed over;
+           sent once more, it would bear our signature
 Units      seconds
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
 
 from hub.broker import Broker, Incoming, Outgoing, Publisher, acknowledge
-from hub.envelope import CE
+from hub.envelope import CE, REPLAY
 from hub.recorded import Recorded
 from hub.store.replays import Job
+from hub.tap import copies
 from hub.topology import HISTORY
 from schemas.errors import Rejected, Transient
 
 __all__ = ["MARKER", "REPLAY", "holds", "read"]
 
-REPLAY, MARKER = "x-replay", "x-replay-end"
-PREFETCH = 400
+MARKER = "x-replay-end"
+PREFETCH = 50
 FIRST_S, SILENT_S = 3.0, 60.0
 SKEW = timedelta(minutes=10)
 OFFSET = "x-stream-offset"
@@ -41,7 +44,7 @@ async def holds(broker: Broker, since: datetime) -> bool:
             async with asyncio.timeout(FIRST_S):
                 while True:
                     incoming = await consumer.one()
-                    if (at := _time(incoming)) is not None:
+                    if (at := _time(incoming.headers)) is not None:
                         return at <= since
                     await acknowledge([incoming])
     except TimeoutError:
@@ -54,7 +57,7 @@ async def read(
     """What *job* means, after its position, some at a time. *token* names the marker: another for
     each reading."""
     await publisher.publish(Outgoing("", HISTORY, b"{}", {MARKER: token}))
-    begin: Any = int(job.position) + 1 if job.position else job.since - SKEW
+    begin: Any = _place(job.position)[0] if job.position else job.since - SKEW
     arguments = {OFFSET: begin}
     async with broker.consumer(HISTORY, prefetch=PREFETCH, arguments=arguments) as consumer:
         ended = False
@@ -69,23 +72,29 @@ async def read(
                 if incoming.headers.get(MARKER) == token:
                     ended = True
                     break
-                if _meant(incoming, job) and _ours(broker, incoming):
-                    found.append(_recorded(incoming))
+                if MARKER not in incoming.headers and _ours(broker, incoming):
+                    found += _meant(incoming, job)
             if found:
                 yield found
             await acknowledge(batch)
 
 
-def _meant(incoming: Incoming, job: Job) -> bool:
-    headers = incoming.headers
-    if REPLAY in headers or MARKER in headers:
-        return False
+def _meant(incoming: Incoming, job: Job) -> Iterator[Recorded]:
+    offset = int(incoming.headers.get(OFFSET, 0))
     # A stream may begin a little before the offset that was asked for.
-    if job.position and int(headers.get(OFFSET, 0)) <= int(job.position):
-        return False
-    kind = str(headers.get(f"{CE}type", "")).partition(".")[0]
-    at = _time(incoming)
-    return kind == job.resource and at is not None and job.since <= at < job.until
+    after = _place(job.position) if job.position else (-1, -1)
+    for index, (headers, body) in enumerate(copies(incoming)):
+        kind = str(headers.get(f"{CE}type", "")).partition(".")[0]
+        at = _time(headers)
+        if kind != job.resource or at is None or not job.since <= at < job.until:
+            continue
+        if (offset, index) > after:
+            yield Recorded(f"{offset}.{index}", headers, body)
+
+
+def _place(position: str) -> tuple[int, int]:
+    offset, _, index = position.partition(".")
+    return int(offset), int(index)
 
 
 def _ours(broker: Broker, incoming: Incoming) -> bool:
@@ -97,14 +106,9 @@ def _ours(broker: Broker, incoming: Incoming) -> bool:
     return True
 
 
-def _recorded(incoming: Incoming) -> Recorded:
-    headers = {k: v for k, v in incoming.headers.items() if k != OFFSET}
-    return Recorded(str(incoming.headers[OFFSET]), headers, incoming.body)
-
-
-def _time(incoming: Incoming) -> datetime | None:
+def _time(headers: Mapping[str, Any]) -> datetime | None:
     try:
-        at = datetime.fromisoformat(str(incoming.headers.get(f"{CE}time", "")))
+        at = datetime.fromisoformat(str(headers.get(f"{CE}time", "")))
     except ValueError:
         return None
     return at if at.tzinfo else None

@@ -9,6 +9,7 @@ import hashlib
 import os
 import re
 from datetime import UTC, datetime, timedelta
+from random import getrandbits
 
 from schemas.message import MessageId
 
@@ -51,7 +52,7 @@ def new_trace() -> str:
 
 def child_span(traceparent: str) -> str:
     """The next hop of the same trace."""
-    return f"00-{trace_id(traceparent)}-{os.urandom(8).hex()}-01"
+    return f"00-{trace_id(traceparent)}-{getrandbits(64):016x}-01"
 
 
 def trace_id(traceparent: str) -> str:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from hub.broker import Outgoing
 from hub.envelope import Taken, encode_taken
+from hub.plan import Plan
+from hub.shard_keys import intake_key
 from hub.topology import INTAKE
 
 __all__ = ["taken_in"]
 
 
-def taken_in(taken: Taken) -> Outgoing:
+def taken_in(taken: Taken, plan: Plan, *, bulk: bool = False) -> Outgoing:
+    """*bulk*: it may wait for others, whoever sends it."""
     headers, body = encode_taken(taken)
-    return Outgoing(INTAKE, f"{taken.system}.{taken.record.kind}", body, headers)
+    record, canonical = taken.record, taken.canonical is not None
+    key = intake_key(taken.system, record.kind, record.body, plan, canonical=canonical, bulk=bulk)
+    return Outgoing(INTAKE, key, body, headers)

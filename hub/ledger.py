@@ -1,8 +1,8 @@
 """The ledger (流水): an append-only row for everything that happened to every message.
 
-The broker copies each message and receipt to the ledger's queue (wire tap); the hot path
-pays nothing. Here they become rows, in batches, each acknowledged after its commit: while one batch
-is being written, the next is read, compressed and sealed.
+Copies of all messages (`hub.tap`) and all receipts come to the ledger's queue. Here they become rows,
+in batches, each acknowledged after its commit: while one batch is being written, the next is read,
+compressed and sealed.
 
 Promises   a row is kept once, by its key, however often its message is delivered, and whatever dies
            between any two steps
@@ -12,25 +12,27 @@ Careful    several processes may write: they take turns (`hub.store.append`)
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 import structlog
+from msgspec.structs import asdict
 from sqlalchemy import Connection, bindparam, or_, select, update
 
 from hub.broker import Broker, Incoming, Outgoing, Publisher, acknowledge
 from hub.crypto import Seal
-from hub.envelope import CE, decode_message, decode_receipts
+from hub.envelope import decode_envelope, decode_receipts
 from hub.failures import parked
 from hub.ids import trace_id
-from hub.payloads import packed
+from hub.payloads import compressed, unpacked_size
 from hub.store import Store
 from hub.store.append import Row, append, fitted
 from hub.store.partitions import By
 from hub.store.tables import failures
-from hub.topology import LEDGER, STREAMS
+from hub.tap import copies
+from hub.topology import LEDGER, TAP
 from schemas.errors import Rejected, Transient
 from schemas.receipt import Event, Receipt
 
@@ -38,12 +40,15 @@ __all__ = ["LedgerWriter"]
 
 BATCH, BATCHES_READ = 500, 2
 PREFETCH = BATCH * (BATCHES_READ + 2)
+PORTION_BYTES = 2 * 1_048_576
 AGAIN_FIRST_S, AGAIN_LAST_S = 0.5, 15.0
 RESOLVES = {
     Event.DELIVERY_DONE: "route",
     Event.DELIVERY_LEFT_OUT: "route",
+    Event.DELIVERY_REPLACED: "route",
     Event.SERVICE_DONE: "service",
     Event.RECORD_ACCEPTED: "intake",
+    Event.RECORD_REPEATED: "intake",
 }
 PARAMETERS = 900
 log = structlog.get_logger("hub.ledger")
@@ -84,10 +89,10 @@ class LedgerWriter:
         ):
             stages.create_task(self._writing(read, publisher))
             while True:
-                batch = await consumer.batch(BATCH)
-                await read.put(
-                    await asyncio.to_thread(_read, batch, self._seal, self._broker.check)
-                )
+                for portion in _portions(await consumer.batch(BATCH)):
+                    await read.put(
+                        await asyncio.to_thread(_read, portion, self._seal, self._broker.check)
+                    )
 
     async def _writing(self, read: asyncio.Queue[_Read], publisher: Publisher) -> None:
         while True:
@@ -121,35 +126,54 @@ def _aside(incoming: Incoming, error: Rejected, now: datetime) -> Outgoing:
     return parked(incoming, error, stage="ledger", at=now, attempts=1)
 
 
+def _portions(batch: Sequence[Incoming]) -> Iterator[Sequence[Incoming]]:
+    """As much as is read and written at once, by what it holds: one message can be the copies of
+    hundreds. A transaction costs as much as some hundred rows, so it takes a few thousand."""
+    some: list[Incoming] = []
+    size = 0
+    for incoming in batch:
+        some.append(incoming)
+        size += unpacked_size(incoming.body) if incoming.exchange == TAP else len(incoming.body)
+        if size >= PORTION_BYTES:
+            yield some
+            some, size = [], 0
+    if some:
+        yield some
+
+
 def _read(batch: Sequence[Incoming], seal: Seal, check: Callable[[Incoming], None]) -> _Read:
-    """In a thread of its own: compressing and sealing take longer than all the rest."""
+    """In a thread of its own: compressing and sealing take longer than all the rest. One step for
+    all of them, then the next, as in `hub.convert`."""
     read = _Read(batch)
+    bodies: dict[str, bytes] = {}
     for incoming in batch:
         try:
             check(incoming)
-            if incoming.exchange == STREAMS:
-                row = _published(incoming)
-                read.rows.append(row)
-                if row["digest"] not in read.bodies:
-                    read.bodies[row["digest"]] = packed(incoming.body, seal)
+            if incoming.exchange == TAP:
+                for headers, body in copies(incoming):
+                    row = _published(headers, body)
+                    read.rows.append(row)
+                    bodies[row["digest"]] = body
             else:
                 read.rows += map(_row, decode_receipts(incoming.body))
         except Rejected as error:
             read.unreadable.append((incoming, error))
+    small = {digest: compressed(body) for digest, body in bodies.items()}
+    read.bodies |= {digest: seal.seal(content) for digest, content in small.items()}
     return read
 
 
-def _published(incoming: Incoming) -> Row:
+def _published(headers: Mapping[str, Any], body: bytes) -> Row:
     """The row of a message on its stream. Its time is the message's own: the same however often and
     however late it is read."""
-    message = decode_message(incoming.headers, incoming.body)
+    message = decode_envelope(headers, body)
     row = _row(
         Receipt(
             key=f"{message.id}.{Event.MESSAGE_PUBLISHED}",
             event=Event.MESSAGE_PUBLISHED,
             at=message.time,
             message_id=message.id,
-            record_id=str(incoming.headers.get("x-record", "")),
+            record_id=str(headers.get("x-record", "")),
             source=message.source,
             resource=message.resource,
             operation=message.operation,
@@ -162,36 +186,14 @@ def _published(incoming: Incoming) -> Row:
         "dataschema": message.dataschema,
         "region": message.region,
         "sequence": message.sequence,
-        "subject": str(incoming.headers[f"{CE}subject"]),
+        "subject": message.subject,
         "traceparent": message.traceparent,
     }
     return row
 
 
-_COPIED = (
-    "key",
-    "at",
-    "message_id",
-    "record_id",
-    "source",
-    "resource",
-    "operation",
-    "subject",
-    "route",
-    "version",
-    "system",
-    "attempt",
-    "code",
-    "number",
-    "took_ms",
-    "trace",
-    "digest",
-    "by",
-)
-
-
 def _row(receipt: Receipt) -> Row:
-    row: Row = {name: getattr(receipt, name) for name in _COPIED}
+    row: Row = asdict(receipt)
     row["event"] = receipt.event.value
     row["faults"] = [{"code": f.code, "at": f.at, "facts": f.facts} for f in receipt.faults]
     row["doubts"] = [{"code": f.code, "at": f.at, "facts": f.facts} for f in receipt.doubts]
@@ -201,6 +203,7 @@ def _row(receipt: Receipt) -> Row:
 
 # Not IN: a list of many cannot be filled in for many rows at once.
 _WAITING = or_(failures.c.state == "waiting", failures.c.state == "retrying")
+_ANY_WAITING = select(failures.c.id).where(_WAITING).limit(1)
 _DONE = (
     update(failures)
     .where(
@@ -221,7 +224,7 @@ def _resolve(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
         if (stage := RESOLVES.get(row["event"]))
     }
     # Nearly always nothing waits: one look is cheaper than comparing every row.
-    if not done or not connection.execute(select(failures.c.id).where(_WAITING).limit(1)).first():
+    if not done or not connection.execute(_ANY_WAITING).first():
         return
     c = failures.c
     ids = sorted({message_id for message_id, _, _ in done})

@@ -12,31 +12,38 @@ Form       three stages that work side by side, batch by batch, in order: conver
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from typing import TypeVar
 
 import structlog
+from sqlalchemy import Connection
 
 from hub.broker import Broker, Incoming, Outgoing, Publisher, acknowledge
-from hub.convert import Converted, convert
+from hub.convert import STEPS, Conversion, Step
 from hub.crypto import sm3
 from hub.envelope import Taken, decode_taken, encode_message, encode_receipts
 from hub.failures import parked
 from hub.ids import trace_id
 from hub.plan import Plan
 from hub.recover import faults_of
+from hub.shard_consumer import shards
+from hub.shard_keys import waits
+from hub.shard_shares import Shares
 from hub.store import Store
 from hub.store.claims import Claim, claim
-from hub.topology import PIPELINE, RECEIPTS, STREAMS
+from hub.suspects import Suspects, given_up, is_suspect
+from hub.tap import tapped
+from hub.topology import PIPELINE, PIPELINE_BULK, RECEIPTS, STREAMS, STREAMS_BULK
 from schemas.errors import Fault, HubError, Rejected, Transient
 from schemas.receipt import Event, Receipt
 
 __all__ = ["Pipeline", "published"]
 
+T = TypeVar("T")
 BATCH, BATCHES_WAITING, BATCHES_UNCONFIRMED = 200, 2, 6
-PREFETCH = BATCH * (BATCHES_WAITING + BATCHES_UNCONFIRMED + 2)
 KEY_LENGTH = 160
 log = structlog.get_logger("hub.pipeline")
 
@@ -46,10 +53,14 @@ class _Work:
     """One message of the batch on its way: what it is, what became of it."""
 
     incoming: Incoming
-    taken: Taken | None = None
-    converted: Converted | None = None
+    conversion: Conversion | None = None
     error: Exception | None = None
     first_id: str | None = None  # the record that came first under the same key
+    version: str = ""  # of the intake
+
+    @property
+    def taken(self) -> Taken | None:
+        return self.conversion.taken if self.conversion else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +73,16 @@ class _Published:
 
 class Pipeline:
     def __init__(
-        self, broker: Broker, store: Store, plan: Plan, clock: Callable[[], datetime]
+        self,
+        broker: Broker,
+        store: Store,
+        plan: Plan,
+        clock: Callable[[], datetime],
+        suspects: Suspects,
     ) -> None:
         self._broker, self._store, self._plan, self._clock = broker, store, plan, clock
+        self._suspects = suspects
+        self._shares = Shares(store, clock)
 
     def use(self, plan: Plan) -> None:
         """Convert by *plan* from the next batch on."""
@@ -76,15 +94,24 @@ class Pipeline:
         converted: asyncio.Queue[list[_Work]] = asyncio.Queue(BATCHES_WAITING)
         unconfirmed: asyncio.Queue[_Published] = asyncio.Queue(BATCHES_UNCONFIRMED)
         async with (
-            self._broker.publisher() as publisher,
-            self._broker.consumer(PIPELINE, prefetch=PREFETCH) as consumer,
+            self._broker.publisher(lasting=False) as publisher,
+            shards(self._broker, PIPELINE, later=(PIPELINE_BULK,)) as consumer,
             asyncio.TaskGroup() as stages,
         ):
+            stages.create_task(consumer.tend())
+            stages.create_task(self._shares.keep(consumer))
             stages.create_task(self._publishing(converted, publisher, unconfirmed))
             stages.create_task(self._settling(publisher, unconfirmed))
             while True:
                 batch = await consumer.batch(BATCH)
-                await converted.put([self._convert(incoming) for incoming in batch])
+                if is_suspect(batch[0]):
+                    async with self._suspects.noted(sm3(batch[0].body)) as deaths:
+                        gone = given_up(batch[0], deaths, self._broker.check)
+                        works = [_Work(batch[0], error=gone)] if gone else self._converted(batch)
+                        await converted.put(works)
+                        await consumer.done()
+                else:
+                    await converted.put(self._converted(batch))
 
     async def _publishing(
         self,
@@ -103,8 +130,10 @@ class Pipeline:
             await unconfirmed.put(_Published([work.incoming for work in works], done))
 
     def _outgoing(self, works: Sequence[_Work]) -> list[Outgoing]:
-        """A receipt tells of messages written before it; confirmed they are together."""
-        return [*self._led_to(works), *self._receipts(works)]
+        """Receipts and copies tell of messages written before them; confirmed they are together."""
+        led_to = self._led_to(works)
+        published = [each for each in led_to if each.exchange in (STREAMS, STREAMS_BULK)]
+        return [*led_to, *tapped(published), *self._receipts(works)]
 
     async def _set_aside(self, works: Sequence[_Work], publisher: Publisher) -> None:
         """Poison: a record whose message fits no frame, by a region or subject too long for a key
@@ -122,44 +151,47 @@ class Pipeline:
             await publisher.confirmed(published.done)
             await acknowledge(published.batch, in_order=True)
 
-    def _convert(self, incoming: Incoming) -> _Work:
-        work = _Work(incoming)
-        try:
-            self._broker.check(incoming)
-            work.taken = decode_taken(incoming.headers, incoming.body)
-            work.converted = convert(work.taken, self._plan)
-        except HubError as error:
-            work.error = error
-        except Exception as error:
-            # Our bug, or poison: this record alone goes to the failure store, the rest goes on.
-            log.exception("pipeline.bug", error=type(error).__name__)
-            work.error = error
-        return work
+    def _converted(self, batch: Sequence[Incoming]) -> list[_Work]:
+        """One step for all of them, then the next; who fails goes no further."""
+        works, plan = [_Work(incoming) for incoming in batch], self._plan
+        steps: list[Callable[[_Work], None]] = [self._check, partial(_decode, plan)]
+        steps += [partial(_convert, step, plan) for step in STEPS]
+        for step in steps:
+            for work in works:
+                if work.error is not None:
+                    continue
+                try:
+                    step(work)
+                except HubError as error:
+                    work.error = error
+                except Exception as error:
+                    # Our bug, or poison: this record alone goes to the failure store.
+                    log.exception("pipeline.bug", error=type(error).__name__)
+                    work.error = error
+        return works
+
+    def _check(self, work: _Work) -> None:
+        self._broker.check(work.incoming)
 
     async def _claim(self, works: Sequence[_Work]) -> None:
         """Claim each good record's key; who came first under it keeps it."""
-        claims = [
-            Claim(
-                work.taken.system,
-                work.taken.record.kind,
-                _bounded(work.taken.record.key or work.taken.id),
-                work.taken.id,
-            )
-            for work in works
-            if work.taken and work.converted
-        ]
-        if not claims:
+        good = [(work, work.taken) for work in works if work.taken and work.error is None]
+        if not good:
             return
-        first = await self._claimed(claims)
-        for work in works:
-            if work.taken and work.converted:
-                work.first_id = first[work.taken.id]
+        claims = [
+            Claim(taken.system, taken.record.kind, _bounded(taken.record.key or taken.id), taken.id)
+            for _, taken in good
+        ]
+        first = await self._waiting(partial(claim, claims=claims, at=self._clock()))
+        for work, taken in good:
+            work.first_id = first[taken.id]
 
-    async def _claimed(self, claims: Sequence[Claim]) -> Mapping[str, str]:
+    async def _waiting(self, work: Callable[[Connection], T]) -> T:
+        """Done in the database, however long it is away."""
         wait = 0.5
         while True:
             try:
-                return await self._store.write(partial(claim, claims=claims, at=self._clock()))
+                return await self._store.write(work)
             except Transient as error:
                 log.warning("pipeline.waiting", code=error.code, seconds=wait)
                 await asyncio.sleep(wait)
@@ -170,19 +202,41 @@ class Pipeline:
         for work in works:
             if work.error is not None:
                 out.append(
-                    parked(work.incoming, work.error, stage="intake", at=self._clock(), attempts=1)
+                    parked(
+                        work.incoming,
+                        work.error,
+                        stage="intake",
+                        at=self._clock(),
+                        attempts=1,
+                        version=work.version,
+                    )
                 )
-            elif work.taken and work.converted and work.first_id == work.taken.id:
-                for message in work.converted.messages:
-                    headers, body = encode_message(message, work.taken.id)
+            elif (made := work.conversion) and work.first_id == made.taken.id:
+                streams = STREAMS_BULK if waits(work.incoming.routing_key) else STREAMS
+                for message, content in zip(made.messages, made.contents, strict=True):
+                    headers, body = encode_message(message, made.taken.id, content)
                     key = f"{message.type}.{message.region}"
-                    out.append(Outgoing(STREAMS, key, body, headers))
+                    # Nobody may follow it: then it is in ledger and history alone.
+                    out.append(Outgoing(streams, key, body, headers, mandatory=False))
         return out
 
     def _receipts(self, works: Iterable[_Work]) -> list[Outgoing]:
         at = self._clock()
         told = [receipt for work in works for receipt in _told(work, at)]
         return [Outgoing(RECEIPTS, "record", encode_receipts(told))] if told else []
+
+
+def _decode(plan: Plan, work: _Work) -> None:
+    taken = decode_taken(work.incoming.headers, work.incoming.body)
+    work.conversion = Conversion(taken)
+    intake = plan.intakes.get((taken.system, taken.record.kind))
+    if intake is not None and taken.canonical is None:
+        work.version = intake.version
+
+
+def _convert(step: Step, plan: Plan, work: _Work) -> None:
+    if work.conversion is not None:
+        step(work.conversion, plan)
 
 
 def published(receipt: Receipt) -> Outgoing:
@@ -200,6 +254,7 @@ def _receipt(  # noqa: PLR0913 - a receipt has as many facts
     doubts: tuple[Fault, ...] = (),
     subject: str = "",
     number: str = "",
+    version: str = "",
 ) -> Receipt:
     return Receipt(
         key=f"{taken.id}.{event}",
@@ -216,6 +271,7 @@ def _receipt(  # noqa: PLR0913 - a receipt has as many facts
         doubts=doubts,
         subject=subject,
         number=number,
+        version=version,
     )
 
 
@@ -228,19 +284,22 @@ def _told(work: _Work, at: datetime) -> Iterator[Receipt]:
     if work.error is not None:
         code = work.error.code if isinstance(work.error, HubError) else "hub.bug"
         faults = faults_of(work.error)
-        yield _receipt(taken, Event.RECORD_REJECTED, at, code=code, faults=faults)
+        yield _receipt(
+            taken, Event.RECORD_REJECTED, at, code=code, faults=faults, version=work.version
+        )
     elif work.first_id != taken.id:
         yield _receipt(taken, Event.RECORD_REPEATED, at, number=work.first_id or "")
-    elif work.converted is not None:
-        messages = work.converted.messages
+    elif work.conversion is not None:
+        messages = work.conversion.messages
         subjects = {message.subject for message in messages}
         yield _receipt(
             taken,
             Event.RECORD_ACCEPTED,
             at,
-            doubts=work.converted.doubts,
+            doubts=tuple(work.conversion.doubts),
             subject=subjects.pop() if len(subjects) == 1 else "",
             number=str(len(messages)),
+            version=work.version,
         )
 
 

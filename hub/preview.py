@@ -50,8 +50,11 @@ class Preview:
     changes: tuple[Change, ...]
 
 
-def recorded(connection: Connection, since: datetime, limit: int) -> Sequence[RowMapping]:
-    """The newest messages that were published *since*, those with failed deliveries included."""
+def recorded(
+    connection: Connection, since: datetime, limit: int, resource: str = ""
+) -> Sequence[RowMapping]:
+    """The newest messages that were published *since*, those with failed deliveries included; of one
+    *resource* where it is named."""
     c = ledger.c
     query = (
         select(c.message_id, c.source, c.resource, c.operation, c.subject, c.at, payloads.c.sealed)
@@ -60,6 +63,8 @@ def recorded(connection: Connection, since: datetime, limit: int) -> Sequence[Ro
         .order_by(c.at.desc(), c.id.desc())
         .limit(min(limit, MOST))
     )
+    if resource:
+        query = query.where(c.resource == resource)
     return connection.execute(query).mappings().all()
 
 

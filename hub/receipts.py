@@ -8,13 +8,14 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, select
 
-from hub.ids import issued_lately
+from hub.ids import issued_lately, trace_id
 from hub.store.tables import ledger
 from schemas.errors import Fault
-from schemas.receipt import Event
+from schemas.message import Message
+from schemas.receipt import Event, Receipt
 from schemas.texts import both, say
 
-__all__ = ["Outcome", "outcome"]
+__all__ = ["Outcome", "outcome", "sent_again"]
 
 _FINAL = {
     Event.RECORD_ACCEPTED: "accepted",
@@ -144,3 +145,22 @@ def _fault(fault: Fault) -> dict[str, Any]:
         "en": say(fault.code, fault.facts, "en"),
         "text": both(fault),
     }
+
+
+def sent_again(message: Message, *, act: str, route: str, by: str, at: datetime) -> Receipt:
+    """What the ledger is told of *message* sent once more: by the job or act *act*, to *route*."""
+    return Receipt(
+        key=f"{message.id}.{act}.{Event.MESSAGE_REPLAYED}",
+        event=Event.MESSAGE_REPLAYED,
+        at=at,
+        message_id=message.id,
+        source=message.source,
+        resource=message.resource,
+        operation=message.operation,
+        subject=message.subject,
+        route=route,
+        number=act,
+        trace=trace_id(message.traceparent),
+        digest=message.digest,
+        by=by[:64],
+    )

@@ -68,7 +68,7 @@ def takes(route: CompiledRoute, message: Message) -> bool:
 
 
 def _legs(row: Mapping[Any, Any], seal: Seal, plan: Plan) -> Sequence[Leg]:
-    if row["code"] == STRANGERS or row["stage"] not in STAGES:
+    if row["code"] in STRANGERS or row["stage"] not in STAGES:
         raise Rejected("retry.no-place", "It can be sent nowhere", stage=row["stage"])
     content = content_of(row, seal)
     headers = headers_of(row, content, plan)
@@ -81,7 +81,7 @@ def _legs(row: Mapping[Any, Any], seal: Seal, plan: Plan) -> Sequence[Leg]:
             if takes(route, message)
         ]
     message = decode_message(headers, content)
-    validate(message.resource, message.body, plan)
+    validate(message.resource, message.body, plan, message.operation)
     if row["stage"] == "service":
         return [Leg(row["route"], "", "", "pass", tuple(message.body))]
     route = plan.routes.get(row["route"])

@@ -5,8 +5,8 @@ texts of an older one under a new number, so that numbers only grow.
 
 Promises   a release is written and made live in one transaction, or not at all; two that are applied
            together get one number each, and both are kept
-Careful    a queue of the broker keeps its arguments for ever, so a route that once kept order cannot
-           stop doing so under its name, nor the other way round: `Misconfigured` (``release.order``)
+Careful    a route that begins or ceases to keep an order has a second queue; the one it had is worked
+           off as the last release with it said
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from catalog.read import read_catalogue
 from hub.plan import Plan, compile_plan
 from hub.store import insert_once
 from hub.store.tables import processes, release_state, releases, route_queues
+from hub.topology import ORDERED, route_queue
 from routes.site import read_declarations
 from schemas.errors import Misconfigured
 
@@ -32,16 +33,18 @@ __all__ = [
     "Release",
     "apply",
     "digest_of",
+    "forget_queue",
     "listed",
     "live_number",
     "loaded",
+    "locked",
     "plan_of",
     "queue_rows",
     "report",
     "running_processes",
 ]
 
-CATALOGUE = ("elements", "codes", "resources")
+CATALOGUE = ("elements", "codes", "resources", "earlier")
 LOCK = zlib.crc32(b"shuniu releases")
 
 
@@ -59,12 +62,16 @@ class Release:
 
 @dataclass(frozen=True, slots=True)
 class QueueRow:
-    """The queue of a route: what it was ever bound to, and the last release that declares it."""
+    """A queue of a route: what it was ever bound to, and the last release that declares it."""
 
     route: str
     in_order: bool
     types: tuple[str, ...]
     release: int
+
+    @property
+    def queue(self) -> str:
+        return route_queue(self.route, in_order=self.in_order)
 
 
 def digest_of(texts: Mapping[str, str]) -> str:
@@ -90,8 +97,7 @@ def apply(
 ) -> int:
     """Keep *texts*, of which *plan* was compiled, as a new release and make it live. Returns its
     number; *only_first*: that of the live one, unchanged, where there is one."""
-    if connection.dialect.name == "postgresql":
-        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+    locked(connection)
     live = live_number(connection)
     if only_first and live is not None:
         return live
@@ -105,6 +111,13 @@ def apply(
     else:
         connection.execute(update(release_state).values(live=number))
     return number
+
+
+def locked(connection: Connection) -> None:
+    """Until the end of the transaction no release is applied by anybody else. In SQLite every
+    transaction that writes is alone."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
 
 
 def live_number(connection: Connection) -> int | None:
@@ -129,9 +142,15 @@ def listed(connection: Connection) -> Sequence[RowMapping]:
 
 def queue_rows(connection: Connection) -> list[QueueRow]:
     return [
-        QueueRow(row.route, row.in_order, tuple(row.types), row.release)
+        QueueRow(row.route.removesuffix(ORDERED), row.in_order, tuple(row.types), row.release)
         for row in connection.execute(select(route_queues).order_by(route_queues.c.route))
     ]
+
+
+def forget_queue(connection: Connection, row: QueueRow) -> None:
+    """It is deleted."""
+    mine = route_queues.c.route == f"{row.route}{ORDERED if row.in_order else ''}"
+    connection.execute(delete(route_queues).where(mine))
 
 
 def report(connection: Connection, process: str, release: int, code: str, at: datetime) -> None:
@@ -148,15 +167,19 @@ def running_processes(connection: Connection, since: datetime) -> Sequence[RowMa
 
 
 def _register(connection: Connection, plan: Plan, number: int) -> None:
-    known = {row.route: row for row in queue_rows(connection)}
+    known = {(row.route, row.in_order): row for row in queue_rows(connection)}
     rows = []
     for route in plan.routes.values():
-        in_order = route.order_by != "none"
-        before = known.get(route.name)
-        if before and before.in_order != in_order:
-            raise Misconfigured("release.order", "The queue has another mode", route=route.name)
+        before = known.get((route.name, route.in_order))
         types = sorted({*route.bindings, *(before.types if before else ())})
-        rows.append({"route": route.name, "in_order": in_order, "types": types, "release": number})
+        rows.append(
+            {
+                "route": f"{route.name}{ORDERED if route.in_order else ''}",
+                "in_order": route.in_order,
+                "types": types,
+                "release": number,
+            }
+        )
     if rows:
         names = [row["route"] for row in rows]
         connection.execute(delete(route_queues).where(route_queues.c.route.in_(names)))

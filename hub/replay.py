@@ -7,7 +7,7 @@ tells who asked for it.
 Form       header ``x-replay`` is the id of the replay, ``x-replayed-by`` who asked; in the ledger the
            replay begins and ends with ``replay.begun`` and ``replay.done``, and each of its messages
            has ``message.replayed``
-Promises   order is kept; how far it got is kept after each confirmed lot, so an interrupted replay
+Promises   a replay is bulk: what people wait for goes before it. Its order is kept; how far it got is kept after each confirmed lot, so an interrupted replay
            goes on where it was, and repeats one lot at most
 Careful    from step ``intake`` a message is validated again by the present catalogue and keeps its id
            only where its record led to it alone; others are passed over, and counted
@@ -24,6 +24,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
+import msgspec
 import structlog
 from sqlalchemy import Connection, select
 
@@ -31,14 +32,15 @@ from hub import history, recorded
 from hub.broker import Broker, Outgoing, Publisher
 from hub.crypto import Seal
 from hub.envelope import CE, Taken, decode_message, encode_receipts
-from hub.ids import derived_id, new_id, trace_id
+from hub.ids import derived_id, new_id
 from hub.intake import taken_in
 from hub.plan import Plan
+from hub.receipts import sent_again
 from hub.recorded import Recorded
 from hub.store import Store, replays
 from hub.store.replays import Job
 from hub.store.tables import ledger
-from hub.topology import RECEIPTS, STREAMS, depths, route_queue, service_queue
+from hub.topology import RECEIPTS, STREAMS_BULK, depths, service_queue
 from schemas.errors import Misconfigured, Rejected, Transient
 from schemas.message import Message, MessageId, Record
 from schemas.receipt import Event, Receipt
@@ -151,7 +153,8 @@ class Replay:
                 continue
             if outgoing is not None:
                 sent.append(outgoing)
-                receipts.append(_receipt(message, job, now))
+                again = sent_again(message, act=job.id, route=job.place, by=job.by, at=now)
+                receipts.append(again)
         if sent:
             sent.append(Outgoing(RECEIPTS, "receipts", encode_receipts(receipts)))
             await publisher.publish_all(sent)
@@ -178,15 +181,16 @@ class Replay:
                 follows = self.plan.routes[job.place].bindings
                 if not {message.type, f"{message.resource}.*"} & set(follows):
                     return message, None
-                return message, Outgoing("", route_queue(job.place), each.body, headers)
+                queue = self.plan.queue_of(job.place, bulk=True)
+                return message, Outgoing("", queue, each.body, headers)
             case "service":
                 return message, Outgoing("", service_queue(job.place), each.body, headers)
             case "stream":
                 key = f"{message.type}.{message.region}"
-                return message, Outgoing(STREAMS, key, each.body, headers)
+                return message, Outgoing(STREAMS_BULK, key, each.body, headers, mandatory=False)
             case _:
-                again = _taken_again(message, str(each.headers.get("x-record", "")))
-                return message, replace(again, headers={**again.headers, **marks})
+                again = _taken_again(message, str(each.headers.get("x-record", "")), self.plan)
+                return message, msgspec.structs.replace(again, headers={**again.headers, **marks})
 
     def _check(self, wanted: Wanted) -> None:
         if wanted.step not in STEPS or wanted.source not in ("auto", "history", "ledger"):
@@ -210,7 +214,7 @@ class Replay:
     async def _check_queue(self, step: str, place: str) -> None:
         if step not in ("route", "service"):
             return
-        queue = (route_queue if step == "route" else service_queue)(place)
+        queue = self.plan.queue_of(place, bulk=True) if step == "route" else service_queue(place)
         if queue not in await depths(self.broker, [queue]):
             raise Misconfigured("replay.no-queue", "No such queue", queue=queue)
 
@@ -262,7 +266,7 @@ class _Rhythm:
         await asyncio.sleep(max(0.0, due - time.monotonic()))
 
 
-def _taken_again(message: Message, record_id: str) -> Outgoing:
+def _taken_again(message: Message, record_id: str, plan: Plan) -> Outgoing:
     if not record_id or derived_id(record_id, "0") != message.id:
         raise Rejected("replay.not-alone", "Its record led to several messages", id=message.id)
     return taken_in(
@@ -273,25 +277,9 @@ def _taken_again(message: Message, record_id: str) -> Outgoing:
             traceparent=message.traceparent,
             record=Record(kind=message.resource, key=record_id, body=message.body),
             canonical=message.operation,
-        )
-    )
-
-
-def _receipt(message: Message, job: Job, at: datetime) -> Receipt:
-    return Receipt(
-        key=f"{message.id}.{job.id}.{Event.MESSAGE_REPLAYED}",
-        event=Event.MESSAGE_REPLAYED,
-        at=at,
-        message_id=message.id,
-        source=message.source,
-        resource=message.resource,
-        operation=message.operation,
-        subject=message.subject,
-        route=job.place,
-        number=job.id,
-        trace=trace_id(message.traceparent),
-        digest=message.digest,
-        by=job.by[:64],
+        ),
+        plan,
+        bulk=True,
     )
 
 

@@ -11,10 +11,12 @@ from typing import Any
 
 from hub.broker import Outgoing
 from hub.crypto import Seal, sm3
-from hub.envelope import CE, DOUBT, NO_REGION, Headers, decode_body
+from hub.envelope import CE, DOUBT, NO_REGION, SERIES, Headers, decode_body
 from hub.plan import Plan
-from hub.topology import INTAKE, route_queue, service_queue
+from hub.shard_keys import intake_key
+from hub.topology import INTAKE, service_queue
 from schemas.errors import Rejected
+from schemas.message import Body
 
 __all__ = ["MAY_HAVE_ARRIVED", "content_of", "headers_of", "resent"]
 
@@ -39,21 +41,34 @@ def headers_of(row: Mapping[Any, Any], content: bytes, plan: Plan) -> Headers:
     return headers
 
 
-def resent(row: Mapping[Any, Any], seal: Seal, plan: Plan, *, doubt: bool = False) -> Outgoing:
+def resent(
+    row: Mapping[Any, Any], seal: Seal, plan: Plan, *, doubt: bool = False, bulk: bool = False
+) -> Outgoing:
     """
-    *doubt*: it may have been sent before; a target that can be asked is asked first.
+    *doubt*: it may have been sent before; a target that can be asked is asked first. *bulk*: it is
+    one of many, and may wait for what is not.
 
     Raises `Rejected` (``retry.no-route``) where the route is declared no more, and what `content_of`
     and `headers_of` raise.
     """
     content = content_of(row, seal)
-    headers = headers_of(row, content, plan)
+    headers = headers_of(row, content, plan) | {SERIES: row["job_id"] or ""}
     if row["stage"] == "intake":
-        return Outgoing(INTAKE, f"{row['source']}.{row['resource']}", content, headers)
+        return Outgoing(INTAKE, _key(row, content, plan, bulk=bulk), content, headers)
     if row["stage"] == "service":
         return Outgoing("", service_queue(row["route"]), content, headers)
     if row["route"] not in plan.routes:
         raise Rejected("retry.no-route", "The route is declared no more", route=row["route"])
     if doubt or row["code"] == MAY_HAVE_ARRIVED:
         headers[DOUBT] = 1
-    return Outgoing("", route_queue(row["route"]), content, headers)
+    return Outgoing("", plan.queue_of(row["route"], bulk=bulk), content, headers)
+
+
+def _key(row: Mapping[Any, Any], content: bytes, plan: Plan, *, bulk: bool) -> str:
+    try:
+        body: Body = decode_body(content)
+    except Rejected:
+        # It fails again, with its reason, at any shard.
+        body = {}
+    canonical = bool(row["headers"].get("x-operation"))
+    return intake_key(row["source"], row["resource"], body, plan, canonical=canonical, bulk=bulk)

@@ -162,14 +162,19 @@ def policy_of(job: RowMapping) -> Policy:
 
 
 def advance(
-    connection: Connection, job_id: str, owner: str, now: datetime, until: datetime
+    connection: Connection,
+    job_id: str,
+    owner: str,
+    now: datetime,
+    until: datetime,
+    still_s: Callable[[object], float],
 ) -> tuple[Move, RowMapping] | None:
     """The job's next move, and all of it that is done in the database; None where *owner* has no
-    business with it any more."""
+    business with it any more. *still_s*: for how long what was sent of a step has been the same."""
     job = retries.guard(connection, job_id, owner, until)
     if job is None:
         return None
-    step, move = job["step"], _move(connection, job, now)
+    step, move = job["step"], _move(connection, job, still_s)
     mine = update(retry_jobs).where(j.id == job_id)
     match move:
         case Claim(rows=rows):
@@ -189,17 +194,18 @@ def advance(
     return move, job
 
 
-def look(connection: Connection, job_id: str, now: datetime) -> Move | None:
+def look(connection: Connection, job_id: str, still_s: Callable[[object], float]) -> Move | None:
     """What `advance` would do; None where the job does not run."""
     query = select(retry_jobs).where(j.id == job_id, j.state == "running")
     job = connection.execute(query).mappings().first()
-    return _move(connection, job, now) if job else None
+    return _move(connection, job, still_s) if job else None
 
 
-def _move(connection: Connection, job: RowMapping, now: datetime) -> Move:
-    counted, last = retries.counts(connection, job["id"], job["step"])
+def _move(connection: Connection, job: RowMapping, still_s: Callable[[object], float]) -> Move:
+    counted = retries.counts(connection, job["id"], job["step"])
+    gone = sum(counted.get(name, 0) for name in ("sent", "done", "failed"))
     tally = Tally(
-        waited_s=(now - last).total_seconds() if last else 0.0,
+        waited_s=still_s((job["step"], gone)) if gone else 0.0,
         **{name: counted.get(name, 0) for name in ("pinned", "claimed", "sent", "done", "failed")},
     )
     return decide(policy_of(job), job["step"], tally)

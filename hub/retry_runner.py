@@ -1,12 +1,14 @@
 """Runs retry jobs: claims, sends and follows their rows, and tells the ledger what people did.
 
-Every process may run one; a job is worked on by whoever holds its lease. Each step of the work is a
-transaction of its own, so that whoever comes after a crash finds how far it went: rows that are
-claimed were not sent, rows that are sent were, and rows that are staged may have been. Those are
-sent again, under the same key, where that does no harm; else their failures wait, in doubt.
+Every process may run one; a job is worked on by whoever holds its lease (`hub.retry_leases`). Each
+step of the work is a transaction of its own, so that whoever comes after a crash finds how far it
+went: rows that are claimed were not sent, rows that are sent were, and rows that are staged may have
+been. Those are sent again, under the same key, where that does no harm; else their failures wait, in
+doubt.
 
 Promises   nothing is sent that is not claimed and staged; a failure is never forgotten between two
-           states; one row that cannot be sent holds up no other
+           states; one row that cannot be sent holds up no other; the rows of a large job wait for what
+           is no bulk
 Careful    *fault* is called between any two steps: tests stop the runner there
 Units      seconds
 """
@@ -15,6 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -31,17 +34,18 @@ from hub.ids import trace_id
 from hub.plan import Plan
 from hub.resend import resent
 from hub.retry_jobs import advance, look, policy_of
+from hub.retry_leases import Lease, Stillness, Watch
 from hub.retry_policy import Move, Policy, Send, Wait, chunk_rows
 from hub.store import Store, acts, retries
-from hub.topology import RECEIPTS
+from hub.topology import RECEIPTS, is_bulk
 from schemas.errors import HubError, Transient
 from schemas.receipt import Event, Receipt
 
 __all__ = ["RetryRunner"]
 
-# A lease outlasts the longest wait for a confirm.
-TICK_S, LEASE_S = 0.2, 60.0
-JOBS_AT_ONCE, ACTS_AT_ONCE = 16, 500
+# A lease is renewed while its process lives, whatever that waits for.
+TICK_S, LEASE_S, BEATS = 0.2, 15.0, 5
+JOBS_AT_ONCE, LEASES_SEEN, ACTS_AT_ONCE = 16, 500, 500
 CHUNK_BYTES, ADOPTED_ROWS = 8 * 1_048_576, 100
 UNROUTABLE, NO_QUEUE = "broker.unroutable", "retry.no-queue"
 log = structlog.get_logger("hub.retries")
@@ -66,11 +70,17 @@ class RetryRunner:
     fault: Callable[[str], None] = lambda _: None
     owner: str = field(default_factory=lambda: os.urandom(16).hex())
     _running: set[str] = field(default_factory=set)
+    _watch: Watch = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_watch", Watch(self.owner))
 
     async def run(self) -> None:
         """Work until cancelled. What is away ends it; whoever goes on finds everything as it is."""
         owner = self.owner
         self._running.clear()
+        # While the database was away nobody could renew: what was seen before tells nothing.
+        object.__setattr__(self, "_watch", Watch(owner))
         try:
             async with self.broker.publisher() as publisher, asyncio.TaskGroup() as jobs:
                 while True:
@@ -100,20 +110,21 @@ class RetryRunner:
             self.fault("settled")
             if not settled:  # another process is at it
                 break
-        if await self.store.read(partial(retries.orphans, now=self.clock(), look_only=True)):
-            await self.store.write(partial(retries.orphans, now=self.clock()))
 
     async def _leased(self, owner: str) -> Sequence[str]:
-        now = self.clock()
-        until = now + timedelta(seconds=self.lease_s)
-        room = JOBS_AT_ONCE - len(self._running)
-        nobodys = partial(retries.free_jobs, owner=owner, now=now, most=JOBS_AT_ONCE)
-        free = [each for each in await self.store.read(nobodys) if each not in self._running]
+        until = self.clock() + timedelta(seconds=self.lease_s)
+        rows = await self.store.read(partial(retries.leases, owner=owner, most=LEASES_SEEN))
+        seen = [Lease(*row.values()) for row in rows]
+        free = self._watch.nobodys(seen, asyncio.get_running_loop().time(), self.lease_s)
+        free = [each for each in free if each.job_id not in self._running]
+        if left := [each.job_id for each in free if each.state == "cancelled"]:
+            await self.store.write(partial(retries.orphans, job_ids=left, now=self.clock()))
+        new = [each for each in free if each.state == "running"]
         taken = []
-        for job_id in free[:room]:
-            lease = partial(retries.lease, job_id=job_id, owner=owner, now=now, until=until)
+        for each in new[: JOBS_AT_ONCE - len(self._running)]:
+            lease = partial(retries.lease, seen=each._asdict(), owner=owner, until=until)
             if await self.store.write(lease):
-                taken.append(job_id)
+                taken.append(each.job_id)
         return taken
 
     def ended(self, job_id: str) -> None:
@@ -127,15 +138,32 @@ class _Work:
         self._of, self._publisher = of, publisher
         self._job, self._owner = job_id, owner
         self._free_at, self._renew_at = 0.0, 0.0
+        self._stillness = Stillness()
+        self._bulk = False
 
     async def run(self) -> None:
         log.info("retry.taken", job=self._job)
         self._of.fault("leased")
-        await self._adopt()
-        while await self._step():
-            pass
+        beating = asyncio.create_task(self._beat())
+        try:
+            await self._adopt()
+            while await self._step():
+                pass
+        finally:
+            beating.cancel()
+            await asyncio.gather(beating, return_exceptions=True)
         await self._of.store.write(partial(retries.unlease, owner=self._owner, job_id=self._job))
         self._of.ended(self._job)
+
+    async def _beat(self) -> None:
+        """Renew the lease as long as this process lives, also while it waits for the broker."""
+        while True:
+            await asyncio.sleep(self._of.lease_s / BEATS)
+            try:
+                if not await self._of.store.write(self._renewed):
+                    return
+            except Transient as error:
+                log.warning("retry.unrenewed", job=self._job, code=error.code)
 
     async def _step(self) -> bool:
         """One move of the job; False where there is nothing to do for us any more."""
@@ -153,10 +181,14 @@ class _Work:
 
     def _waits(self, connection: Connection) -> bool:
         """Waiting costs no write, but for the lease now and then."""
-        return isinstance(look(connection, self._job, self._of.clock()), Wait)
+        return isinstance(look(connection, self._job, self._still_s), Wait)
 
     def _advance(self, connection: Connection) -> tuple[Move, RowMapping] | None:
-        return advance(connection, self._job, self._owner, self._of.clock(), self._until())
+        now, until = self._of.clock(), self._until()
+        return advance(connection, self._job, self._owner, now, until, self._still_s)
+
+    def _still_s(self, what: object) -> float:
+        return self._stillness.of(what, time.monotonic())
 
     def _until(self) -> datetime:
         return self._of.clock() + timedelta(seconds=self._of.lease_s)
@@ -181,7 +213,9 @@ class _Work:
                 return
 
     def _renewed(self, connection: Connection) -> bool:
-        return retries.guard(connection, self._job, self._owner, self._until()) is not None
+        job = retries.guard(connection, self._job, self._owner, self._until())
+        self._bulk = job is not None and is_bulk(job["total"])
+        return job is not None
 
     def _stage(self, connection: Connection, most: int) -> Sequence[RowMapping] | None:
         if not self._renewed(connection):
@@ -217,7 +251,9 @@ class _Work:
         outgoing: dict[int, Outgoing] = {}
         for row in rows:
             try:
-                outgoing[row["n"]] = resent(row, self._of.seal, self._of.plan, doubt=doubt)
+                outgoing[row["n"]] = resent(
+                    row, self._of.seal, self._of.plan, doubt=doubt, bulk=self._bulk
+                )
             except HubError as error:
                 codes[row["n"]] = error.code
         codes |= await self._published(outgoing)

@@ -13,6 +13,7 @@ from hub.broker import Broker, Publisher
 from hub.envelope import Taken
 from hub.ids import new_id, new_trace
 from hub.intake import taken_in
+from hub.plan import Plan
 from hub.port import Cursor, Source
 from hub.route_states import RouteStates
 from hub.store import Store
@@ -30,7 +31,7 @@ log = structlog.get_logger("hub.sources")
 class SourcePoll:
     """Polls one system every *poll_s* seconds; one that is away is asked ever more rarely."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - a source needs as much
         self,
         broker: Broker,
         store: Store,
@@ -40,10 +41,12 @@ class SourcePoll:
         poll_s: float,
         states: RouteStates,
         clock: Callable[[], datetime],
+        plan: Callable[[], Plan],
     ) -> None:
+        """*plan* gives the one in use."""
         self._broker, self._store, self._system = broker, store, system
         self._source, self._poll_s = source, poll_s
-        self._states, self._clock = states, clock
+        self._states, self._clock, self._plan = states, clock, plan
 
     async def run(self) -> None:
         name = f"from {self._system}"
@@ -51,7 +54,7 @@ class SourcePoll:
         async with self._broker.publisher() as publisher:
             while True:
                 try:
-                    await self._poll(publisher)
+                    await self.once(publisher)
                 except (Transient, Misconfigured) as error:
                     log.warning("source.failed", system=self._system, code=error.code)
                     if isinstance(error, Misconfigured) and not halted:
@@ -70,7 +73,8 @@ class SourcePoll:
                 wait_s, halted = WAIT_FIRST_S, False
                 await asyncio.sleep(self._poll_s)
 
-    async def _poll(self, publisher: Publisher) -> None:
+    async def once(self, publisher: Publisher) -> None:
+        """All that is new now, handed on and told to the source. Raises what hinders it."""
         after = await self._store.read(self._cursor)
         batch: list[Record] = []
         async for record in self._source.records(after):
@@ -82,7 +86,7 @@ class SourcePoll:
             await self._take(batch, publisher)
 
     async def _take(self, records: Sequence[Record], publisher: Publisher) -> None:
-        at = self._clock()
+        at, plan = self._clock(), self._plan()
         await publisher.publish_all(
             taken_in(
                 Taken(
@@ -91,7 +95,8 @@ class SourcePoll:
                     received_at=at,
                     traceparent=new_trace(),
                     record=record,
-                )
+                ),
+                plan,
             )
             for record in records
         )

@@ -1,13 +1,16 @@
 """Exchanges and queues of the hub (design §3): their names, and how they are declared.
 
-Form       ``hub.intake`` <system>.<kind> → pipeline; ``hub.streams``
-           <resource>.<operation>.<region> → ledger, history, services, routes; ``hub.receipts``
-           <event> → ledger; ``hub.failures`` → failures; ``hub.retry.<n>s`` → (TTL) → any queue
+Form       ``hub.intake`` <lane>.<system>.<kind> → pipeline.<lane>; ``hub.streams``
+           <resource>.<operation>.<region> → services, routes; ``hub.streams.bulk``, of what may wait,
+           by the same keys to the same, but for routes without order, which have a queue for it; ``hub.tap`` → ledger, history;
+           ``hub.receipts`` <event> → ledger; ``hub.failures`` → failures; ``hub.retry.<n>s`` → (TTL) → any queue
 Careful    every queue is a quorum queue: only there a confirm means that the message is on disk.
            Re-declaring with other arguments closes the channel, so arguments here never vary with
            settings. The delivery limit (20, what RabbitMQ 4 sets by itself and then drops by) is
            for messages that break their worker: they go to the failure store. Attempts are new
-           publishes, counted in a header
+           publishes, counted in a header. At a shard, where many are in hand together, the
+           pipeline finds out by itself which one it is, long before the limit. A queue keeps its mode for ever, so a route has another
+           one where it keeps an order (`hub.gates`: from the one to the other)
 Units      waits in seconds
 """
 
@@ -17,47 +20,68 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pamqp import commands
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_exponential
 
 from hub.amqp import Channel
 from hub.amqp.declare import bind, declare_exchange, declare_queue, depth
+from hub.amqp.declare import delete_queue as delete_one
+from hub.amqp.declare import unbind as unbind_queue
 from hub.broker import Broker, Outgoing
 from schemas.errors import HubError, Transient
 
 __all__ = [
+    "BULK",
+    "DELIVERY_LIMIT",
     "FAILURES",
+    "FAILURE_QUEUE",
     "HISTORY",
     "INTAKE",
     "LEDGER",
     "PIPELINE",
+    "PIPELINE_BULK",
     "RECEIPTS",
     "RUNGS",
+    "SHARDS",
     "STREAMS",
+    "STREAMS_BULK",
+    "TAP",
     "Binding",
+    "bulk_queue",
     "declare",
+    "declare_worked",
     "delayed",
+    "delete_queue",
     "depths",
+    "is_bulk",
+    "queues_with_bulk",
+    "route_of",
     "route_queue",
     "rung",
+    "rung_queue",
     "service_queue",
     "unbind",
 ]
 
-INTAKE, STREAMS, RECEIPTS, FAILURES = (
+INTAKE, STREAMS, TAP, RECEIPTS, FAILURES = (
     "hub.intake",
     "hub.streams",
+    "hub.tap",
     "hub.receipts",
     "hub.failures",
 )
-PIPELINE, LEDGER, FAILURE_QUEUE, HISTORY = (
-    "pipeline",
-    "ledger",
-    "failures",
-    "hub.history",
-)
+SHARDS = 4
+# What begins an intake's routing key, and ends the name of the queue that it leads to.
+BULK = "bulk"
+LANES = (*map(str, range(SHARDS)), BULK)
+PIPELINE = tuple(f"pipeline.{lane}" for lane in LANES)
+PIPELINE_BULK = PIPELINE[-1]
+LEDGER, FAILURE_QUEUE, HISTORY = "ledger", "failures", "hub.history"
+ROUTE, ORDERED, FIRST = "route.", ":ordered", ":first"
+# Streams of what may wait, and what ends the name of the second queue of a route without order.
+STREAMS_BULK, BESIDE = "hub.streams.bulk", ":bulk"
+BULK_FROM = 100
 RUNGS = (1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 21_600, 86_400)
-DELIVERY_LIMIT = 20
+DELIVERY_LIMIT, SHARD_DELIVERY_LIMIT = 20, 1000
 HISTORY_BYTES = 5_000_000_000
 
 
@@ -71,8 +95,32 @@ class Binding:
     in_order: bool = False
 
 
-def route_queue(route: str) -> str:
-    return f"route.{route}"
+def route_queue(route: str, *, in_order: bool) -> str:
+    return f"{ROUTE}{route}{ORDERED if in_order else ''}"
+
+
+def route_of(queue: str) -> str:
+    """The route of a route's queue, "" of any other."""
+    if not queue.startswith(ROUTE):
+        return ""
+    return queue.removeprefix(ROUTE).removesuffix(ORDERED).removesuffix(BESIDE)
+
+
+def bulk_queue(queue: str) -> str:
+    """Where bulk goes of what goes to *queue*: only a route without order has a queue for it, any
+    other takes all in the order in which it comes."""
+    plain = queue.startswith(ROUTE) and not queue.endswith((ORDERED, BESIDE))
+    return f"{queue}{BESIDE}" if plain else queue
+
+
+def queues_with_bulk(queue: str) -> tuple[str, ...]:
+    """*queue*, and the one for bulk where there is one."""
+    return tuple(dict.fromkeys((queue, bulk_queue(queue))))
+
+
+def is_bulk(messages: int) -> bool:
+    """Whether so many, sent together because somebody said so, are to wait for others."""
+    return messages > BULK_FROM
 
 
 def service_queue(service: str) -> str:
@@ -84,9 +132,14 @@ def rung(seconds: float) -> int:
     return next((each for each in RUNGS if each >= seconds), RUNGS[-1])
 
 
+def rung_queue(seconds: int) -> str:
+    """Where waits of *seconds* pass; its exchange has the same name."""
+    return f"hub.retry.{seconds}s"
+
+
 def delayed(queue: str, seconds: float, body: bytes, headers: dict[str, Any]) -> Outgoing:
     """A message that comes to *queue* after about *seconds*."""
-    return Outgoing(f"hub.retry.{rung(seconds)}s", queue, body, headers)
+    return Outgoing(rung_queue(rung(seconds)), queue, body, headers)
 
 
 @retry(
@@ -104,24 +157,32 @@ async def declare(broker: Broker, bindings: Sequence[Binding]) -> None:
     """
     channel = await broker.channel()
     try:
-        for name in (INTAKE, STREAMS, RECEIPTS):
+        for name in (INTAKE, STREAMS, STREAMS_BULK, RECEIPTS):
             await declare_exchange(channel, name, "topic")
-        await declare_exchange(channel, FAILURES, "fanout")
+        for name in (FAILURES, TAP):
+            await declare_exchange(channel, name, "fanout")
         await _queue(channel, FAILURE_QUEUE, dead_letters=False)
         await _bind(channel, FAILURE_QUEUE, FAILURES, [""])
         await _ladder(channel)
-        await _queue(channel, PIPELINE)
-        await _bind(channel, PIPELINE, INTAKE, ["#"])
+        for lane, queue in zip(LANES, PIPELINE, strict=True):
+            await _queue(channel, queue, in_order=True, limit=SHARD_DELIVERY_LIMIT)
+            await _bind(channel, queue, INTAKE, [f"{lane}.#"])
         await _queue(channel, LEDGER)
-        for exchange in (STREAMS, RECEIPTS):
-            await _bind(channel, LEDGER, exchange, ["#"])
+        await _bind(channel, LEDGER, RECEIPTS, ["#"])
+        await _bind(channel, LEDGER, TAP, [""])
         await declare_queue(
             channel, HISTORY, {"x-queue-type": "stream", "x-max-length-bytes": HISTORY_BYTES}
         )
-        await _bind(channel, HISTORY, STREAMS, ["#"])
+        await _bind(channel, HISTORY, TAP, [""])
         for binding in bindings:
-            await _queue(channel, binding.queue, in_order=binding.in_order)
-            await _bind(channel, binding.queue, STREAMS, [f"{kind}.#" for kind in binding.types])
+            for queue in queues_with_bulk(binding.queue):
+                await declare_worked(channel, queue, in_order=binding.in_order)
+            if binding.in_order and binding.types:
+                # The broker tells nobody what is bound to what: this one stands for it.
+                await declare_exchange(channel, f"{binding.queue}{FIRST}", "fanout")
+            keys = [f"{kind}.#" for kind in binding.types]
+            await _bind(channel, binding.queue, STREAMS, keys)
+            await _bind(channel, bulk_queue(binding.queue), STREAMS_BULK, keys)
     finally:
         await channel.close()
 
@@ -132,11 +193,18 @@ async def unbind(broker: Broker, bindings: Sequence[Binding]) -> None:
     try:
         for binding in bindings:
             for kind in binding.types:
-                await channel.call(
-                    commands.Queue.Unbind(
-                        queue=binding.queue, exchange=STREAMS, routing_key=f"{kind}.#"
-                    )
-                )
+                await unbind_queue(channel, binding.queue, STREAMS, f"{kind}.#")
+                bulk = bulk_queue(binding.queue)
+                await unbind_queue(channel, bulk, STREAMS_BULK, f"{kind}.#")
+    finally:
+        await channel.close()
+
+
+async def delete_queue(broker: Broker, queue: str) -> None:
+    """Careful: with all that is in it."""
+    channel = await broker.channel()
+    try:
+        await delete_one(channel, queue)
     finally:
         await channel.close()
 
@@ -158,15 +226,25 @@ async def depths(broker: Broker, queues: Sequence[str]) -> dict[str, tuple[int, 
     return found
 
 
+async def declare_worked(channel: Channel, name: str, *, in_order: bool = False) -> None:
+    """A queue that is worked off; *in_order*: by one consumer at a time."""
+    await _queue(channel, name, in_order=in_order)
+
+
 async def _queue(
-    channel: Channel, name: str, *, dead_letters: bool = True, in_order: bool = False
+    channel: Channel,
+    name: str,
+    *,
+    dead_letters: bool = True,
+    in_order: bool = False,
+    limit: int = DELIVERY_LIMIT,
 ) -> None:
     arguments: dict[str, Any] = {"x-queue-type": "quorum"}
     if in_order:
         arguments["x-single-active-consumer"] = True
     if dead_letters:
         arguments |= {
-            "x-delivery-limit": DELIVERY_LIMIT,
+            "x-delivery-limit": limit,
             "x-dead-letter-exchange": FAILURES,
             "x-dead-letter-strategy": "at-least-once",
             "x-overflow": "reject-publish",
@@ -182,7 +260,7 @@ async def _bind(channel: Channel, queue: str, exchange: str, keys: Sequence[str]
 async def _ladder(channel: Channel) -> None:
     """One queue a wait: waits of different lengths in one queue would block each other."""
     for seconds in RUNGS:
-        name = f"hub.retry.{seconds}s"
+        name = rung_queue(seconds)
         await declare_exchange(channel, name, "fanout")
         await declare_queue(
             channel,

@@ -12,13 +12,19 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec import Struct
+
+from catalog.lifecycle.accepted import accepted
 from routes.compiler.mapping import Compiler, Holds
 from routes.compiler.steps import BAD, Built, Place, kind_of
+from routes.deletes import wanted
 from routes.model import IntakeDeclaration, Publish
 from routes.origins import Origins
-from routes.paths import Path, parse_path
+from routes.paths import Path, Scope, parse_path
 from routes.site import Declarations
 from routes.targets import OPERATION, SEQUENCE, target_of
+from routes.values import Value
+from routes.versions import version_of
 from schemas.errors import Fault, Misconfigured, Rejected
 from schemas.message import Body, Operation
 
@@ -27,8 +33,7 @@ __all__ = ["CompiledIntake", "Draft", "compile_intake"]
 _OPERATIONS = {each.value: each for each in Operation}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
+class Draft(Struct, frozen=True, kw_only=True):
     """A canonical message to be. *publish*, *element*: which part of the record it came from."""
 
     resource: str
@@ -95,11 +100,15 @@ class _Publisher:
         if self.sequence is not None:
             found = self.sequence(record, None, element, at, faults)
             sequence = 0 if found is None or found is BAD else found
+        found_in_body: list[Fault] = []
+        body = self.build(record, None, element, at, found_in_body)
+        if found_in_body:
+            faults += wanted(found_in_body, operation)
         return Draft(
             resource=self.resource,
             operation=operation or Operation.CREATED,
             sequence=sequence,
-            body=self.build(record, None, element, at, faults),
+            body=body,
             publish=self.number,
             element=at,
         )
@@ -107,9 +116,14 @@ class _Publisher:
 
 @dataclass(frozen=True, slots=True)
 class CompiledIntake:
-    """What `compile_intake` makes; safe to share between tasks and threads."""
+    """What `compile_intake` makes; safe to share between tasks and threads. *version* is that of its
+    declaration and of the code tables it uses; *subject* are the steps to a record's subject, where
+    all its messages have the same one, taken over as it stands."""
 
     name: str
+    version: str
+    resources: frozenset[str]
+    subject: tuple[str, ...] | None
     _publishers: tuple[_Publisher, ...] = field(repr=False)
     _origins: tuple[Origins, ...] = field(repr=False)
     _ignores: bool = field(repr=False)
@@ -155,7 +169,28 @@ def compile_intake(declared: IntakeDeclaration, declarations: Declarations) -> C
     )
     origins = tuple(Origins(each.map) for each in declared.publish)
     ignore = declared.otherwise == "ignore"
-    return CompiledIntake(declared.intake, publishers, origins, ignore)
+    version = version_of(declared, declarations.tables)
+    resources = frozenset(each.resource for each in declared.publish)
+    subject = _subject(declared, declarations)
+    return CompiledIntake(declared.intake, version, resources, subject, publishers, origins, ignore)
+
+
+def _subject(declared: IntakeDeclaration, declarations: Declarations) -> tuple[str, ...] | None:
+    resources = declarations.catalogue.resources
+    found = {
+        _taken_over(each.map.get(resources[each.resource].subject)) for each in declared.publish
+    }
+    return found.pop() if len(found) == 1 else None
+
+
+def _taken_over(value: Value | None) -> tuple[str, ...] | None:
+    """The steps to a value of the record that is changed by nothing."""
+    if value is None or value.path is None:
+        return None
+    if value.text or value.codes or value.number or value.date or value.default is not None:
+        return None
+    path = parse_path(value.path)
+    return path.steps if path.scope is Scope.RECORD else None
 
 
 def _publisher(
@@ -181,7 +216,7 @@ def _publisher(
         operation=compiler.value(declared.operation, OPERATION),
         operation_at=parse_path(text).pointer if (text := declared.operation.source()) else "",
         sequence=compiler.value(sequence, SEQUENCE) if sequence else None,
-        build=compiler.mapping(declared.map, target_of(resource, catalogue)),
+        build=compiler.mapping(declared.map, target_of(accepted(resource, catalogue), catalogue)),
     )
 
 

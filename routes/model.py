@@ -11,12 +11,14 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, JsonValue, WithJsonSchema, model_validator
 
 from catalog.model import Names
 from routes.values import Condition, Map, PathText, Spoken, Value, refused
+from schemas.calendar import BEIJING
 from schemas.message import Operation
 
 __all__ = [
@@ -26,6 +28,7 @@ __all__ = [
     "ExpectedDraft",
     "ExpectedFault",
     "GivenMessage",
+    "GrantClause",
     "IntakeDeclaration",
     "IntakeExample",
     "OrderBy",
@@ -37,6 +40,7 @@ __all__ = [
 
 SYSTEM = r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$"
 _WAIT = re.compile(r"([0-9]{1,6})(ms|s|m|h)")
+_BEIJING_TIME = "%Y-%m-%dT%H:%M:%S"
 _UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 Requirement = Annotated[str | None, Field(description="Requirement id, e.g. R-B1.")]
 
@@ -61,6 +65,9 @@ class SystemDeclaration(Spoken):
         ),
     ] = None
     poll_s: Annotated[float, Field(gt=0, le=3600, description="Pause between polls, s.")] = 1.0
+    bulk: Annotated[
+        bool, Field(description="What it sends in may wait for what other systems send.")
+    ] = False
     settings: Annotated[
         Mapping[str, JsonValue],
         Field(description="Of the connector; address://NAME/path, secret://NAME, site://path."),
@@ -195,6 +202,36 @@ StreamName = Annotated[
 OrderBy = Literal["none", "subject", "route"]
 
 
+def _ends(given: Any) -> datetime:
+    if isinstance(given, str):
+        try:
+            return datetime.strptime(given, _BEIJING_TIME).replace(tzinfo=BEIJING)
+        except ValueError:
+            pass
+    raise refused(
+        "ends", f"a grant ends at a time such as 2027-01-01T00:00:00, of Beijing; found {given!r}"
+    )
+
+
+class GrantClause(Spoken):
+    """What a route may pass on, and for how long: the grant (授权) that it carries out."""
+
+    number: Annotated[str, Field(pattern=r"^G[0-9]{4}-[0-9]{6}$", description="Of the grant.")]
+    items: Annotated[
+        tuple[str, ...],
+        Field(min_length=1, description="Granted items; Group/item, or Group for all of it."),
+    ]
+    ends: Annotated[
+        datetime | None,
+        BeforeValidator(_ends),
+        WithJsonSchema({"type": "string", "format": "date-time"}),
+        Field(description="From this moment on nothing passes, Beijing time."),
+    ] = None
+    per_day: Annotated[
+        int | None, Field(ge=1, description="Messages a day at most; later ones wait.")
+    ] = None
+
+
 class Destination(Spoken):
     system: Annotated[str, Field(min_length=1)]
     call: Annotated[str, Field(min_length=1, description="Operation, path or table of the target.")]
@@ -262,6 +299,9 @@ class RouteDeclaration(Spoken):
     newest_only: Annotated[
         bool, Field(description="A newer message replaces those of its subject that still wait.")
     ] = False
+    grant: Annotated[
+        GrantClause | None, Field(description="Only what it grants passes, while it lasts.")
+    ] = None
     examples: tuple[RouteExample, ...] = ()
 
     @model_validator(mode="after")

@@ -5,10 +5,11 @@ Not here   whether a body is valid: `catalog.derive.validator`
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from catalog.lifecycle.items import covered
 from catalog.model import (
     Catalogue,
     DataElement,
@@ -21,7 +22,7 @@ from catalog.model import (
 )
 from routes.dates import shape_of
 
-__all__ = ["ANYTHING", "OPERATION", "SEQUENCE", "Target", "target_of"]
+__all__ = ["ANYTHING", "OPERATION", "SEQUENCE", "Target", "granted_of", "target_of"]
 
 Kind = Literal["any", "text", "integer", "decimal", "boolean", "date", "group"]
 SHOWN = (Sensitivity.OPEN, Sensitivity.INTERNAL)
@@ -33,6 +34,7 @@ class Target:
     *shape*: pattern of a date. *shown*: whether a wrong value may be told in a fault.
 
     *enforced*: whether absence is ours to tell, in the partner's words; else the validator's.
+    *granted*: whether the route's grant lets it pass.
     """
 
     kind: Kind = "any"
@@ -40,6 +42,7 @@ class Target:
     shown: bool = True
     required: bool = False
     enforced: bool = False
+    granted: bool = True
     many: bool = False
     shape: str = ""
     element: DataElement | None = None
@@ -66,6 +69,15 @@ SEQUENCE = Target(kind="integer", shape="epoch_ms")
 def target_of(resource: Resource, catalogue: Catalogue) -> Target:
     """*resource* as a group of targets, by short name."""
     return Target(kind="group", items=_items(resource.items, catalogue, enforced=True))
+
+
+def granted_of(target: Target, granted: Collection[str], above: str = "") -> Target:
+    """*target* with what is not *granted* marked as such; a group passes with any item of it."""
+    items = {
+        name: granted_of(item, granted, f"{above}{name}/") for name, item in target.items.items()
+    }
+    passes = covered(above.rstrip("/"), granted) or any(each.granted for each in items.values())
+    return replace(target, items=items, granted=passes or not above)
 
 
 def _items(items: tuple[Item, ...], catalogue: Catalogue, *, enforced: bool) -> dict[str, Target]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import orjson
@@ -21,6 +22,7 @@ from schemas.errors import Misconfigured
 __all__ = ["Declared", "InvalidDeclaration", "Problem", "parse"]
 
 D = TypeVar("D", bound=BaseModel)
+REMEMBERED = 1024
 
 
 class Declared(BaseModel):
@@ -60,7 +62,18 @@ class InvalidDeclaration(Misconfigured):
 
 
 def parse(text: str, model: type[D], *, file: str) -> D:
-    """Read one YAML document as *model*. Raises `InvalidDeclaration` with every problem found."""
+    """
+    Read one YAML document as *model*. Raises `InvalidDeclaration` with every problem found.
+
+    What was read before is remembered: declarations are frozen, and a release differs from the one
+    before it by a file or two, while reading all of a site takes seconds.
+    """
+    read: D = _read(text, model, file)
+    return read
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _read(text: str, model: type[D], file: str) -> D:
     try:
         document = YAML(typ="rt").load(text)
     except MarkedYAMLError as error:

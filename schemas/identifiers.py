@@ -47,7 +47,10 @@ class Verdict(Enum):
 
 _USCC = re.compile(r"[0-9A-HJ-NPQRTUWXY]{2}[0-9]{6}[0-9A-HJ-NPQRTUWXY]{10}")
 _USCC_ALPHABET = "0123456789ABCDEFGHJKLMNPQRTUWXY"
-_USCC_VALUE = {character: value for value, character in enumerate(_USCC_ALPHABET)}
+# Indexed by the code of a character; 255 stands for what the alphabet does not have.
+_USCC_VALUES = bytes(
+    _USCC_ALPHABET.index(chr(n)) if chr(n) in _USCC_ALPHABET else 255 for n in range(256)
+)
 _USCC_WEIGHTS = tuple(pow(3, i, 31) for i in range(17))
 _CITIZEN = re.compile(r"[1-9][0-9]{16}[0-9X]")
 _ORGANISATION = re.compile(r"[0-9A-Z]{8}-?[0-9X]")
@@ -57,6 +60,7 @@ _LICENCE = re.compile(
 _FOOD = re.compile(r"(SC|JY|YB)([0-9]{14})")
 _ORGANISATION_WEIGHTS = (3, 7, 9, 10, 5, 8, 4, 2)
 _CITIZEN_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
+_CITIZEN_ZEROS = ord("0") * sum(_CITIZEN_WEIGHTS)
 
 
 def check_uscc(code: str) -> Verdict:
@@ -73,8 +77,10 @@ def check_uscc(code: str) -> Verdict:
 
 def uscc_check_character(first_17: str) -> str:
     """Raises KeyError for a character that is not in the standard's alphabet."""
-    total = sum(map(mul, map(_USCC_VALUE.__getitem__, first_17), _USCC_WEIGHTS))
-    return _USCC_ALPHABET[-total % 31]
+    values = first_17.encode("latin-1", "replace").translate(_USCC_VALUES)
+    if 255 in values:
+        raise KeyError(first_17)
+    return _USCC_ALPHABET[-sum(map(mul, values, _USCC_WEIGHTS)) % 31]
 
 
 def check_organisation_code(code: str) -> Verdict:
@@ -104,7 +110,7 @@ def check_citizen_id(number: str) -> Verdict:
 
 def citizen_check_character(first_17: str) -> str:
     """By the seventeen digits before it."""
-    total = sum(int(c) * w for c, w in zip(first_17, _CITIZEN_WEIGHTS, strict=True))
+    total = sum(map(mul, first_17.encode("ascii"), _CITIZEN_WEIGHTS)) - _CITIZEN_ZEROS
     return "10X98765432"[total % 11]
 
 

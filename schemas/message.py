@@ -9,10 +9,11 @@ Careful    the AMQP ``message_id`` is another thing: random per publish, see `hu
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import NewType
+
+from msgspec import Struct, field
 
 __all__ = [
     "Answer",
@@ -46,8 +47,7 @@ class Operation(StrEnum):
     DELETED = "deleted"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
+class Record(Struct, frozen=True, kw_only=True):
     """What a connector brings in: one record of a system, in that system's own words.
 
     *kind* names the sort of record within the system (an intake declaration is found by system and
@@ -61,8 +61,7 @@ class Record:
     cursor: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
+class Message(Struct, frozen=True, kw_only=True):
     """A canonical message, as it stands on its stream."""
 
     id: MessageId
@@ -83,8 +82,7 @@ class Message:
         return f"{self.resource}.{self.operation}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Publication:
+class Publication(Struct, frozen=True, kw_only=True):
     """A message a domain service wants published; the pipeline validates and stamps it.
 
     *key* makes it idempotent: publishing the same source, resource and key again changes nothing.
@@ -96,8 +94,7 @@ class Publication:
     body: Body
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Delivery:
+class Delivery(Struct, frozen=True, kw_only=True):
     """One message on one route to one system.
 
     *payload* is in the target's words; *call* names what is asked of the target (an operation of
@@ -116,8 +113,7 @@ class Delivery:
         return f"{self.message.id}.{self.route}"
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """What a target answered: its own number for what it holds, and whether it had it already."""
 
     number: str

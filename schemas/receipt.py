@@ -9,9 +9,10 @@ Units      `took_ms` in milliseconds
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+
+from msgspec import Struct
 
 from schemas.errors import Fault
 
@@ -43,10 +44,12 @@ class Event(StrEnum):
     FAILURE_DISCARDED = "failure.discarded"
     FAILURE_RESTORED = "failure.restored"
     FAILURE_REDIRECTED = "failure.redirected"
+    LOAD_PAGE = (
+        "load.page"  # a page of the batch path: `number` rows of a table, `digest` of them all
+    )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Receipt:
+class Receipt(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One step of one message. *key* is the same when the same step is told twice."""
 
     key: str
@@ -59,7 +62,7 @@ class Receipt:
     operation: str = ""
     subject: str = ""
     route: str = ""
-    version: str = ""  # of the route, as it was then
+    version: str = ""  # of the route or intake, as it was then
     system: str = ""
     attempt: int = 0
     code: str = ""

@@ -18,7 +18,8 @@ from hub.payloads import unpacked
 from hub.plan import Plan
 from hub.route_states import RouteState, halted_routes
 from hub.store import Store
-from hub.topology import depths, route_queue, service_queue
+from hub.store.retries import Chosen
+from hub.topology import depths, service_queue
 from hub.trace import trace
 from monitoring.ports import (
     Count,
@@ -122,7 +123,8 @@ class ConsoleFailures:
     async def listed(
         self, *, state: str = "waiting", fingerprint: str = "", limit: int = 200
     ) -> Sequence[Failure]:
-        return [_failure(row) for row in await self.desk.listed(state, fingerprint, limit)]
+        chosen = Chosen(fingerprint=fingerprint)
+        return [_failure(row) for row in await self.desk.listed(state, chosen, limit)]
 
     async def one(self, failure_id: str) -> Failure:
         return _failure(await self.desk.row(failure_id))
@@ -147,7 +149,7 @@ class ConsoleTopology:
     clock: Callable[[], datetime]
 
     async def snapshot(self) -> Snapshot:
-        queues = [route_queue(name) for name in self.plan.routes]
+        queues = [queue for name in self.plan.routes for queue in self.plan.queues_of(name)]
         queues += [service_queue(service.name) for service in self.services]
         waiting = await depths(self.broker, queues)
         since = self.clock() - LADDER_WINDOW
@@ -207,7 +209,9 @@ class ConsoleTopology:
                     resources=tuple(dict.fromkeys(b.partition(".")[0] for b in route.bindings)),
                     to=route.system,
                     state="halted" if halt else "retrying" if tries else "flowing",
-                    waiting=waiting.get(route_queue(name), (0, 0))[0],
+                    waiting=sum(
+                        waiting.get(queue, (0, 0))[0] for queue in self.plan.queues_of(name)
+                    ),
                     retrying=tries,
                     since=halt.since if halt else None,
                     fault=_faults(halt.faults)[0] if halt and halt.faults else None,

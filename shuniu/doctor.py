@@ -14,21 +14,24 @@ from sqlalchemy import text
 
 import catalog.lint
 import routes.lint
+from hub.amqp import node_urls
 from hub.audit import all_heads
 from hub.broker import Broker, safe_url
-from hub.plan import Plan
+from hub.plan import Plan, compile_plan
 from hub.releases import live_number
 from hub.store.partitions import REST
+from schemas.calendar import read_calendars
 from schemas.declarations import InvalidDeclaration
 from schemas.errors import Facts, Fault, HubError, Misconfigured, Transient
-from services.supervision.calendar import read_calendars
 from shuniu.addresses import resolved
+from shuniu.broker_nodes import node_states
+from shuniu.broker_policies import check_policies, hub_queues
 from shuniu.clock import now
 from shuniu.instance import Instance, open_broker, open_store
 from shuniu.node import running_url
 from shuniu.plugins import make_connector
 from shuniu.releases import differs
-from shuniu.service_list import FED, TAKEN
+from shuniu.service_list import FED, FOLLOWED, TAKEN
 from shuniu.site import read_site, texts_of
 
 __all__ = ["Check", "examine"]
@@ -69,6 +72,7 @@ async def examine(instance: Instance) -> list[Check]:
         ("home", _home),
         ("declarations", _declarations),
         ("broker", _broker),
+        ("policies", _policies),
         ("database", _database),
         ("ledger", _ledger),
         ("release", _release),
@@ -76,6 +80,7 @@ async def examine(instance: Instance) -> list[Check]:
         ("calendar", _calendar),
     ):
         checks.append(await _timed(name, instance, examine_one))
+    checks += await _nodes(instance)
     checks += await _systems(instance)
     return checks
 
@@ -139,6 +144,38 @@ async def _broker(instance: Instance) -> str:
         url = settings.amqp_url
     async with Broker(url, name="doctor"):
         return safe_url(url)
+
+
+async def _policies(instance: Instance) -> str:
+    """Of the broker: none that would lose messages."""
+    settings = instance.settings
+    if settings.management_url is None or settings.amqp_url is None:
+        return "not looked at" if settings.amqp_url else "private node"
+    plan = compile_plan(read_site(settings.site))
+    queues = hub_queues(plan, list(FOLLOWED))
+    return f"{await check_policies(settings.management_url, settings.amqp_url, queues)} policies"
+
+
+async def _nodes(instance: Instance) -> list[Check]:
+    """Each node of a cluster: one that is away takes the hub's safety with it, not the hub."""
+    url = instance.settings.amqp_url
+    if url is None or not _is_cluster(url):
+        return []
+    return [
+        Check(
+            f"broker {state.place}",
+            f"RabbitMQ {state.version} {state.cluster}" if state.version else "",
+            Fault(state.error.code, "", state.error.facts) if state.error else None,
+        )
+        for state in await node_states(url)
+    ]
+
+
+def _is_cluster(url: str) -> bool:
+    try:
+        return len(node_urls(url)) > 1
+    except Misconfigured:
+        return False  # told by the check of the broker
 
 
 async def _database(instance: Instance) -> str:

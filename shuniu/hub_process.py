@@ -6,16 +6,19 @@ Promises   a process starts with the live release, and follows it from then on
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import AsyncExitStack, contextmanager
+from functools import partial
 
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from catalog.pages.app import LINK, catalogue_pages
+from catalog.pages.desk import PageDesk
 from hub.broker import Broker
 from hub.engine import ROLES, Engine
 from hub.failure_desk import FailureDesk
@@ -24,13 +27,22 @@ from hub.gateway import Gateway
 from hub.ids import new_id
 from hub.plan import Plan
 from hub.releases import plan_of
+from hub.retry_jobs import RetryJobs
 from hub.store import Store
+from hub.topology import declare
 from monitoring.console.app import console
 from monitoring.console.desk import words
+from monitoring.failure_api.app import failure_api
 from schemas.errors import HubError, Misconfigured
+from shuniu.broker_policies import check_policies, hub_queues
+from shuniu.catalogue import build_catalogue
 from shuniu.clock import now
+from shuniu.collector import calm_collector
 from shuniu.console import ConsoleFailures, ConsoleLedger, ConsoleTopology
 from shuniu.instance import Instance, open_broker, open_store
+from shuniu.reconcile.books import Books
+from shuniu.reconcile.run import Partners, partner_of
+from shuniu.reconcile.statements import keep_stating
 from shuniu.releases import live_at_start
 from shuniu.service_list import Composed, build_services, keep_sweeping
 from shuniu.settings import Settings
@@ -67,26 +79,33 @@ async def run_hub(
         systems = await stack.enter_async_context(OpenSystems(instance, store))
         shell = Shell(clock=now)
         services = build_services(settings.site, store, instance.seal(), shell)
+        plan = plan_of(live.texts)
+        if settings.management_url:
+            queues = hub_queues(plan, [service.subscriber.name for service in services])
+            await check_policies(settings.management_url, url, queues)
+        catalogue = build_catalogue(settings, store, instance.seal(), shell)
         engine = Engine(
             url=url,
             broker=broker,
             store=store,
             seal=instance.seal(),
-            plan=plan_of(live.texts),
+            plan=plan,
             clock=now,
             subscribers=[service.subscriber for service in services],
             changed=lambda events: shell.signals.announce(*words(events)),
             retention=settings.retention,
         )
-        # Declares the exchanges that the publisher needs.
-        await engine.declare()
+        catalogue.versions.releaser.know(live.number, plan)
+        # The exchanges that the publisher needs; the rest when the live release is taken up.
+        await declare(broker, [])
         publisher = await stack.enter_async_context(broker.publisher())
-        gateway = Gateway(systems.receivers, publisher, store, now)
+        gateway = Gateway(systems.receivers, publisher, store, now, lambda: engine.plan)
         pages = _Pages()
 
         async def settled(plan: Plan) -> None:
             desk = FailureDesk(store, instance.seal(), plan, now)
-            pages.app = _app(gateway, engine, desk, services, shell)
+            doors = [*gateway.routes(), *catalogue.door.routes()]
+            pages.app = _app(doors, engine, desk, services, catalogue.desk)
             await systems.settle()
 
         follower = Follower(
@@ -98,22 +117,38 @@ async def run_hub(
             clock=now,
         )
         await follower.start()
+        calm_collector()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(engine.run([role for role in roles if role in ROLES]))
             tasks.create_task(follower.run())
             for service in services:
                 tasks.create_task(keep_sweeping(service, store))
+            if "ledger" in roles:
+                tasks.create_task(keep_stating(*_compared(instance, engine), now))
             if "web" in roles:
+                tasks.create_task(catalogue.keep())
                 tasks.create_task(_serve(pages, settings, shell))
 
 
+def _compared(
+    instance: Instance, engine: Engine
+) -> tuple[Callable[[], Books], Callable[[], Partners]]:
+    """The hub's books and the partners' databases, by the release that runs at the time."""
+
+    def books() -> Books:
+        return Books(store=engine.store, seal=engine.seal, plan=engine.plan, at=now())
+
+    return books, lambda: partial(partner_of, instance, engine.plan)
+
+
 def _app(
-    gateway: Gateway,
+    doors: Sequence[BaseRoute],
     engine: Engine,
     desk: FailureDesk,
     services: Sequence[Composed],
-    shell: Shell,
+    catalogue: PageDesk,
 ) -> Starlette:
+    shell = catalogue.shell
     topology = ConsoleTopology(
         engine.store, engine.broker, engine.plan, [service.facts for service in services], now
     )
@@ -124,12 +159,20 @@ def _app(
         topology=topology,
         panels=[panel for service in services for panel in service.panels],
         tallies=[service.tallies for service in services if service.tallies],
+        links=(LINK,),
     )
     return Starlette(
         routes=[
-            *gateway.routes(),
+            *doors,
             *(route for service in services for route in service.routes),
+            *catalogue_pages(catalogue),
             *_health(engine.broker, engine.store),
+            *failure_api(
+                desk,
+                RetryJobs(engine.store, now),
+                by=lambda _: "api",
+                changed=partial(shell.signals.announce, "failures", "flow"),
+            ),
             *pages,
         ],
         middleware=shell.middleware(),

@@ -9,7 +9,7 @@ import structlog
 
 __all__ = ["set_up_logs"]
 
-QUIET = ("aio_pika", "aiormq", "httpx", "uvicorn", "zeep", "faststream", "alembic")
+QUIET = ("httpx", "uvicorn", "zeep", "alembic")
 
 
 def set_up_logs(level: str) -> None:

@@ -250,7 +250,8 @@ class PrivateNode:
         if script.poll() is None:
             script.send_signal(signal.SIGTERM)
         if self._give_up.is_set():
-            raise Transient("node.start", "Starting RabbitMQ was cancelled")
+            log = str(self._folder / "log")
+            raise Transient("node.start", "Starting RabbitMQ was cancelled", log=log)
         return False
 
     def _spawn(self, command: list[str], identity: NodeIdentity) -> subprocess.Popen[bytes]:

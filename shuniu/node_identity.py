@@ -231,7 +231,7 @@ def _is_free(port: int) -> bool:
     return True
 
 
-def login_works(identity: NodeIdentity, wait_s: float = 2.0) -> bool:
+def login_works(identity: NodeIdentity, wait_s: float = 2.0, *, host: str = "127.0.0.1") -> bool:
     """
     Say whether the node answers at its port and lets its own user in (AMQP 0-9-1, PLAIN).
 
@@ -239,7 +239,7 @@ def login_works(identity: NodeIdentity, wait_s: float = 2.0) -> bool:
     when booting, so this is also the sign that it is ready.
     """
     try:
-        with socket.create_connection(("127.0.0.1", identity.amqp_port), wait_s) as line:
+        with socket.create_connection((host, identity.amqp_port), wait_s) as line:
             line.settimeout(wait_s)
             line.sendall(b"AMQP\x00\x00\x09\x01")
             _method_on(line)

@@ -15,6 +15,7 @@ import re
 import shutil
 import stat
 import tempfile
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -80,8 +81,9 @@ def plain_path(folder: Path) -> Path:
     return link
 
 
-def lay_out(folder: Path, identity: NodeIdentity) -> None:
-    """Write what the node reads when it starts: cookie, configuration, the list of plug-ins."""
+def lay_out(folder: Path, identity: NodeIdentity, more: Mapping[str, str] | None = None) -> None:
+    """Write what the node reads when it starts: cookie, configuration, the list of plug-ins. *more*:
+    settings of ``rabbitmq.conf`` besides the usual ones, or instead of them."""
     for name in ("home", "data", "log"):
         (folder / name).mkdir(mode=0o700, exist_ok=True)
     write_private(folder / "home" / ".erlang.cookie", identity.cookie)
@@ -89,10 +91,10 @@ def lay_out(folder: Path, identity: NodeIdentity) -> None:
     write_private(folder / "enabled_plugins", "[].\n")
     # An empty one of our own, or the scripts would read the machine's in /etc/rabbitmq.
     write_private(folder / "rabbitmq-env.conf", "")
-    write_private(folder / "rabbitmq.conf", _configuration(identity))
+    write_private(folder / "rabbitmq.conf", _configuration(identity, more or {}))
 
 
-def _configuration(identity: NodeIdentity) -> str:
+def _configuration(identity: NodeIdentity, more: Mapping[str, str]) -> str:
     settings = {
         "listeners.tcp.local": f"127.0.0.1:{identity.amqp_port}",
         # Instead of `guest`; these are read when the node is started for the first time.
@@ -108,6 +110,7 @@ def _configuration(identity: NodeIdentity) -> str:
         "log.file.rotation.size": str(10 * 1024 * 1024),
         "log.file.rotation.count": "3",
         "log.console": "false",
+        **more,
     }
     return "".join(f"{name} = {value}\n" for name, value in settings.items())
 

@@ -12,7 +12,7 @@ from routes.model import SystemDeclaration
 from schemas.errors import Misconfigured
 from schemas.message import SystemCode
 
-__all__ = ["ConnectorKind", "connector_kinds", "make_connector"]
+__all__ = ["ConnectorKind", "connector_kind", "connector_kinds", "make_connector"]
 
 GROUP = "shuniu.connectors"
 
@@ -28,8 +28,8 @@ def connector_kinds() -> dict[str, str]:
     return {point.name: point.value for point in entry_points(group=GROUP)}
 
 
-def make_connector(declared: SystemDeclaration, settings: Any) -> Connector:
-    """The connector of *declared*, with its *settings* (references resolved) checked."""
+def connector_kind(declared: SystemDeclaration) -> ConnectorKind:
+    """The kind that *declared* names. Raises `Misconfigured` where it is not installed, or broken."""
     found = entry_points(group=GROUP, name=declared.connector)
     if not found:
         raise Misconfigured(
@@ -45,6 +45,12 @@ def make_connector(declared: SystemDeclaration, settings: Any) -> Connector:
         raise Misconfigured(
             "connector.broken", "A connector cannot be loaded", connector=declared.connector
         ) from error
+    return kind
+
+
+def make_connector(declared: SystemDeclaration, settings: Any) -> Connector:
+    """The connector of *declared*, with its *settings* (references resolved) checked."""
+    kind = connector_kind(declared)
     try:
         checked = kind.settings_model.model_validate(settings)
     except ValidationError as error:

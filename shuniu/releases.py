@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import getpass
 from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from sqlalchemy import make_url
 
 import catalog.lint
 import routes.lint
@@ -16,12 +19,22 @@ from hub.store import Store
 from routes.examples import run as run_examples
 from routes.site import Declarations
 from schemas.declarations import InvalidDeclaration, Problem
+from schemas.errors import HubError
 from shuniu.clock import now
 from shuniu.instance import Instance
 from shuniu.service_list import FED, TAKEN
+from shuniu.settings import Settings
 from shuniu.site import release_texts
 
-__all__ = ["apply_checked", "checked", "differs", "live_at_start", "operator"]
+__all__ = [
+    "apply_checked",
+    "checked",
+    "differs",
+    "live_at_start",
+    "live_plan",
+    "operator",
+    "unlike_live",
+]
 
 
 def checked(texts: Mapping[str, str]) -> Plan:
@@ -51,6 +64,14 @@ def live_at_start(instance: Instance, store: Store, *, apply_site: bool) -> Rele
     return store.read_now(lambda c: loaded(c, live_number(c) or 0))
 
 
+def live_plan(instance: Instance, store: Store) -> Plan:
+    """What runs: the live release compiled; the site folder where there is none yet."""
+    live = store.read_now(live_number)
+    if live is None:
+        return instance.plan()
+    return plan_of(store.read_now(lambda c: loaded(c, live)).texts)
+
+
 def differs(instance: Instance, store: Store) -> bool:
     """Whether the site folder is another than the live release; not before there is one."""
     live = store.read_now(live_number)
@@ -58,6 +79,23 @@ def differs(instance: Instance, store: Store) -> bool:
         return False
     release = store.read_now(lambda c: loaded(c, live))
     return release.digest != digest_of(release_texts(instance.settings.site))
+
+
+def unlike_live(settings: Settings) -> int | None:
+    """The number of the live release, where the site folder differs from it; None where it does not,
+    or where there are no records to know it from."""
+    address = make_url(settings.database_url)
+    if address.get_backend_name() == "sqlite" and not Path(address.database or "").exists():
+        return None
+    # Not `open_store`, which brings the records into their present shape: who looks changes nothing.
+    store = Store(settings.database_url)
+    try:
+        live = store.read_now(live_number)
+        return live if differs(Instance.of(settings), store) else None
+    except HubError:
+        return None
+    finally:
+        store.close()
 
 
 def operator() -> str:

@@ -12,6 +12,7 @@ import structlog
 from sqlalchemy import Connection
 from starlette.routing import Route
 
+import front_db
 from hub.crypto import Seal
 from hub.store import Store
 from hub.streams import Subscriber
@@ -32,7 +33,10 @@ __all__ = ["FED", "FOLLOWED", "MIGRATIONS", "TAKEN", "Composed", "build_services
 
 SWEEP_S = 600.0
 SERVICES = Path(one_thing.__file__).resolve().parent.parent
-MIGRATIONS = tuple(SERVICES / name / "migrations" for name in ("one_thing", "supervision"))
+MIGRATIONS = (
+    *(SERVICES / name / "migrations" for name in ("one_thing", "supervision")),
+    Path(front_db.__file__).resolve().parent / "migrations",
+)
 PUBLISHED = {
     ONE_THING: ("itemCase", "acceptedCase", "applicationProgress"),
     supervision.NAME: (),

@@ -1,11 +1,13 @@
 """Where this hub runs: read once from the environment, here and nowhere else.
 
 Form       SHUNIU_HOME folder of its own state; SHUNIU_SITE folder of declarations; SHUNIU_AMQP_URL
-           broker (unset: a private node under the home); SHUNIU_DATABASE_URL records (unset: SQLite
-           under the home); SHUNIU_HOST, SHUNIU_PORT where pages and the gateway listen;
+           broker, of a cluster all nodes (unset: a private node under the home);
+           SHUNIU_DATABASE_URL records (unset: SQLite under the home); SHUNIU_HOST, SHUNIU_PORT where
+           pages and the gateway listen;
            SHUNIU_LANG zh or en; SHUNIU_LOG level; SHUNIU_KEEP_LEDGER_DAYS and
            SHUNIU_KEEP_PAYLOAD_DAYS how long rows and bodies are kept; SHUNIU_LEDGER_PARTITION
-           month or day
+           month or day; SHUNIU_BROKER_MANAGEMENT_URL RabbitMQ's management interface, by which the
+           broker's policies are looked at before the hub runs (unset: they are not)
 """
 
 from __future__ import annotations
@@ -36,6 +38,7 @@ class Settings:
     lang: str
     log_level: str
     retention: Retention = field(default_factory=Retention)
+    management_url: str | None = field(default=None, repr=False)
 
     @classmethod
     def read(cls, environment: Mapping[str, str] = os.environ) -> Settings:
@@ -53,6 +56,7 @@ class Settings:
             lang="en" if environment.get("SHUNIU_LANG", "zh").startswith("en") else "zh",
             log_level=environment.get("SHUNIU_LOG", "WARNING").upper(),
             retention=_retention(environment),
+            management_url=environment.get("SHUNIU_BROKER_MANAGEMENT_URL") or None,
         )
 
 

@@ -16,15 +16,16 @@ from schemas.errors import Misconfigured
 
 __all__ = ["read_site", "release_texts", "texts_of"]
 
-CATALOGUE = ("elements", "codes", "resources")
+CATALOGUE = ("elements", "codes", "resources", "earlier")
 DECLARATIONS = ("systems", "tables", "intakes", "routes")
 
 
 def texts_of(site: Path, folder: str) -> dict[str, str]:
-    """The YAML texts of one folder, by their path below the site, in order."""
+    """The YAML texts of one folder, and tables of codes, by their path below the site, in order."""
     return {
         str(path.relative_to(site)): path.read_text(encoding="utf-8")
-        for path in sorted((site / folder).glob("*.yaml"))
+        for path in sorted((site / folder).iterdir() if (site / folder).is_dir() else ())
+        if path.suffix == ".yaml" or (path.suffix == ".csv" and folder == "codes")
     }
 
 

@@ -6,7 +6,6 @@ Promises   a system whose profile is wrong or whose connector does not open halt
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -15,7 +14,8 @@ from typing import Self, cast
 
 import structlog
 
-from hub.delivery import Hours, Link, Pace
+from front_db.books import Keeper
+from hub.delivery import Hours, Link, Turns
 from hub.engine import Polled
 from hub.follow import Opened
 from hub.port import Connector, Receiver, Sink, Source, abilities
@@ -47,7 +47,7 @@ class OpenSystems:
     """*receivers* is always that of the release which was settled last."""
 
     def __init__(self, instance: Instance, store: Store) -> None:
-        self._instance, self._states = instance, RouteStates(store)
+        self._instance, self._store, self._states = instance, store, RouteStates(store)
         self._used: dict[str, _Open] = {}
         self._next: dict[str, _Open] = {}
         self.receivers: dict[str, Receiver] = {}
@@ -91,7 +91,10 @@ class OpenSystems:
                 declared.settings, instance.addresses, instance.secrets, instance.settings.site
             )
             async with AsyncExitStack() as stack:
-                connector = await stack.enter_async_context(make_connector(declared, settings))
+                connector = make_connector(declared, settings)
+                if isinstance(connector, Keeper):
+                    connector.keep_in(self._store)
+                await stack.enter_async_context(connector)
                 opened = _placed(connector, declared, stack.pop_all())
         except HubError as error:
             log.error("system.unusable", system=code, code=error.code, **error.facts)
@@ -115,9 +118,8 @@ def _placed(connector: Connector, declared: SystemDeclaration, stack: AsyncExitS
     link = Link(
         code,
         cast("Sink", connector),
-        asyncio.Semaphore(declared.parallel),
+        Turns(declared.parallel, declared.rate_per_s or 0.0),
         declared.parallel,
-        Pace(declared.rate_per_s or 0.0),
         _hours(declared.hours),
     )
     polled = Polled(SystemCode(code), cast("Source", connector), declared.poll_s)

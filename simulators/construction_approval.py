@@ -84,7 +84,7 @@ class ConstructionApproval:
                 with suppress(OperationalError):
                     await asyncio.to_thread(self._look)
             with suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_S / self._speed):
+                async with asyncio.timeout(LOOK_S):
                     await self._stopped.wait()
 
     def _look(self) -> None:

@@ -8,13 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-__all__ = ["Controlled", "Switches", "control_routes"]
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+__all__ = ["Controlled", "Switches", "control_routes", "turned"]
+
+S = TypeVar("S", bound="DataclassInstance")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +35,19 @@ class Switches:
     out_of_order: bool = False  # events of a case are written in reverse
 
     def changed(self, given: Mapping[str, object]) -> Self:
-        """Raises `ValueError` for an unknown switch or a value that is no number."""
-        known = {each.name for each in fields(self)}
-        if unknown := set(given) - known:
-            raise ValueError(f"unknown switch: {', '.join(sorted(unknown))}")
-        if any(not isinstance(value, int | float) or value < 0 for value in given.values()):
-            raise ValueError("a switch takes a number from 0 on, or a truth value")
-        return replace(self, **given)  # type: ignore[arg-type] # the caller has checked the names
+        """Raises as `turned`."""
+        return turned(self, given)
+
+
+def turned(switches: S, given: Mapping[str, object]) -> S:
+    """*switches* with some of them set. Raises `ValueError` for an unknown switch or a value that is no
+    number."""
+    known = {each.name for each in fields(switches)}
+    if unknown := set(given) - known:
+        raise ValueError(f"unknown switch: {', '.join(sorted(unknown))}")
+    if any(not isinstance(value, int | float) or value < 0 for value in given.values()):
+        raise ValueError("a switch takes a number from 0 on, or a truth value")
+    return replace(switches, **given)
 
 
 class Controlled(Protocol):

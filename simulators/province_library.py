@@ -57,11 +57,9 @@ class ProvinceLibrary:
 
     name = "province-library"
 
-    def __init__(
-        self, folder: Path, *, url: str = "", speed: float = 1.0, patience_s: float = PATIENCE_S
-    ) -> None:
+    def __init__(self, folder: Path, *, url: str = "", patience_s: float = PATIENCE_S) -> None:
         self.database_url = url or f"sqlite:///{folder / 'province-library.db'}"
-        self._look_s, self._patience_s = LOOK_S / speed, patience_s
+        self._patience_s = patience_s
         self._switches, self._judged = Switches(), itertools.count(1)
         self._awake_at = self._lock_s = 0.0
         self._first_seen: dict[tuple[str, str], float] = {}
@@ -106,7 +104,7 @@ class ProvinceLibrary:
                 with suppress(OperationalError):
                     await asyncio.to_thread(self._look)
             with suppress(TimeoutError):
-                async with asyncio.timeout(self._look_s):
+                async with asyncio.timeout(LOOK_S):
                     await self._stopped.wait()
 
     def _look(self) -> None:

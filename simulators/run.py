@@ -1,4 +1,4 @@
-"""All partners of the reference site in one process, each on a socket of its own."""
+"""All partners of the reference site and of the ready front ends in one process, each on a socket."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 
 from simulators.construction_approval import ConstructionApproval
 from simulators.fire_safety import fire_safety
+from simulators.front_end import statistics_bureau, tax_bureau
 from simulators.integrated_platform import IntegratedPlatform
 from simulators.market_supervision import market_supervision
 from simulators.one_window import one_window
@@ -31,7 +32,7 @@ def _construction_approval(given: Surroundings) -> Partner:
 
 
 def _province_library(given: Surroundings) -> Partner:
-    return ProvinceLibrary(given.folder, speed=given.speed)
+    return ProvinceLibrary(given.folder)
 
 
 PARTNERS: dict[str, Callable[[Surroundings], Partner]] = {
@@ -42,6 +43,8 @@ PARTNERS: dict[str, Callable[[Surroundings], Partner]] = {
     "construction-approval": _construction_approval,
     "fire-safety": fire_safety,
     "province-library": _province_library,
+    "tax-bureau": tax_bureau,
+    "statistics-bureau": statistics_bureau,
 }
 
 

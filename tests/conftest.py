@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,6 +96,8 @@ def broker_node(_own_node: PrivateNode) -> Iterator[BrokerNode]:
     with VirtualHosts(_own_node.folder) as hosts:
         url = hosts.add()
         yield BrokerNode(_own_node, hosts, url)
+    # On a line of its own: the test's ends with a node that is killed.
+    with VirtualHosts(_own_node.folder) as hosts:
         hosts.delete(url)
 
 
@@ -103,15 +106,22 @@ def _postgres(servers_root: Path) -> Facts:
     return shared("postgresql", servers_root)
 
 
-@pytest.fixture
-def postgres_url(_postgres: Facts) -> Iterator[str]:
-    """The address of a fresh PostgreSQL database, for SQLAlchemy with psycopg."""
-    name, facts = _fresh_name(), _postgres
+@contextmanager
+def fresh_postgres(facts: Facts) -> Iterator[str]:
+    """The address of a fresh database on the server of *facts*."""
+    name = _fresh_name()
     at = f"{facts['user']}:{facts['password']}@{facts['host']}:{facts['port']}"
     with psycopg.connect(f"postgresql://{at}/postgres", autocommit=True) as admin:
         admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         yield f"postgresql+psycopg://{at}/{name}"
         admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def postgres_url(_postgres: Facts) -> Iterator[str]:
+    """The address of a fresh PostgreSQL database, for SQLAlchemy with psycopg."""
+    with fresh_postgres(_postgres) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

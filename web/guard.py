@@ -4,7 +4,9 @@ Standard   Content Security Policy level 3; Fetch Metadata (``Sec-Fetch-Site``);
 Promises   no page loads or sends anything outside its own origin; a POST without our token, or from
            another site, is answered 403 and reaches nobody
 Form       a POST is ``application/x-www-form-urlencoded`` of at most `MOST_BYTES` bytes; its fields
-           are in ``request.state.form``
+           are in ``request.state.form``. Or it is ``application/json`` of at most `MOST_JSON_BYTES`
+           bytes, and carries the token of its cookie in the header `CSRF_HEADER`. At an address for
+           *uploads* it is ``multipart/form-data`` with one file, in ``request.state.upload``
 Careful    doors for machines (*open_to*: path prefixes) prove themselves otherwise: signed requests
 """
 
@@ -12,7 +14,8 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from urllib.parse import parse_qs, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -20,11 +23,13 @@ from starlette.requests import cookie_parser
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["CSRF_COOKIE", "CSRF_FIELD", "HEADERS", "Form", "Guard"]
+from web.upload import Refused, taken
+
+__all__ = ["CSRF_COOKIE", "CSRF_FIELD", "CSRF_HEADER", "HEADERS", "Form", "Guard"]
 
 Form = dict[str, list[str]]
-CSRF_COOKIE, CSRF_FIELD = "shuniu_csrf", "csrf"
-MOST_BYTES, MOST_FIELDS = 65_536, 2_000
+CSRF_COOKIE, CSRF_FIELD, CSRF_HEADER = "shuniu_csrf", "csrf", "x-shuniu-csrf"
+MOST_BYTES, MOST_FIELDS, MOST_JSON_BYTES = 65_536, 2_000, 2_097_152
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 HEADERS = {
     "content-security-policy": (
@@ -43,8 +48,14 @@ HEADERS = {
 class Guard:
     """ASGI middleware around the whole application."""
 
-    def __init__(self, app: ASGIApp, open_to: Sequence[str] = ("/in/",)) -> None:
-        self._app, self._open_to = app, tuple(open_to)
+    def __init__(
+        self,
+        app: ASGIApp,
+        open_to: Sequence[str] = ("/in/",),
+        uploads: Mapping[str, int] = MappingProxyType({}),
+    ) -> None:
+        """*uploads*: by path, how many bytes the file has at most."""
+        self._app, self._open_to, self._uploads = app, tuple(open_to), uploads
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"].startswith(self._open_to):
@@ -58,15 +69,43 @@ class Guard:
         if scope["method"] in SAFE:
             await self._app(scope, receive, guarded)
             return
-        body = await _body(receive)
-        form = _form(body) if body is not None else None
+        kind = headers.get("content-type", "").partition(";")[0].strip()
+        if kind == "multipart/form-data" and scope["path"] in self._uploads:
+            await self._take_file(scope, receive, guarded, known)
+            return
+        # Another site's form cannot send this type, nor its script our header, without being asked.
+        as_json = kind == "application/json"
+        body = await _body(receive, MOST_JSON_BYTES if as_json else MOST_BYTES)
+        form: Form | None = None
+        if body is not None:
+            form = {} if as_json else _form(body)
+        given = headers.get(CSRF_HEADER, "") if as_json else (form or {}).get(CSRF_FIELD, [""])[0]
         if form is None:
             await PlainTextResponse("", 413)(scope, receive, guarded)
-        elif not (_same_origin(headers) and known and _proved(form, known)):
+        elif not (_same_origin(headers) and known and _proved(given, known)):
             await PlainTextResponse("403", 403)(scope, receive, guarded)
         else:
             scope["state"]["form"] = form
             await self._app(scope, _again(body or b"", receive), guarded)
+
+    async def _take_file(self, scope: Scope, receive: Receive, send: Send, token: str) -> None:
+        # Before the file is read: who is nobody may not make us read one.
+        if not (_same_origin(Headers(scope=scope)) and token):
+            await PlainTextResponse("403", 403)(scope, receive, send)
+            return
+        try:
+            upload = await taken(scope, receive, self._uploads[scope["path"]])
+        except Refused as error:
+            await PlainTextResponse("", error.status)(scope, receive, send)
+            return
+        try:
+            if not _proved(upload.fields.get(CSRF_FIELD, [""])[0], token):
+                await PlainTextResponse("403", 403)(scope, receive, send)
+                return
+            scope["state"].update(form=upload.fields, upload=upload.file)
+            await self._app(scope, _again(b"", receive), send)
+        finally:
+            await upload.close()
 
 
 def _with_headers(send: Send, fresh: str) -> Send:
@@ -97,8 +136,7 @@ def _same_origin(headers: Headers) -> bool:
     return origin is None or urlsplit(origin).netloc == headers.get("host", "")
 
 
-def _proved(form: Form, token: str) -> bool:
-    given = form.get(CSRF_FIELD, [""])[0]
+def _proved(given: str, token: str) -> bool:
     return hmac.compare_digest(given.encode(), token.encode())
 
 
@@ -109,7 +147,7 @@ def _form(body: bytes) -> Form | None:
         return None
 
 
-async def _body(receive: Receive) -> bytes | None:
+async def _body(receive: Receive, most_bytes: int) -> bytes | None:
     """The whole body, or None where it is too large or breaks off."""
     body = b""
     while True:
@@ -118,7 +156,7 @@ async def _body(receive: Receive) -> bytes | None:
             return None
         part: bytes = message.get("body", b"")
         body += part
-        if len(body) > MOST_BYTES:
+        if len(body) > most_bytes:
             return None
         if not message.get("more_body"):
             return body

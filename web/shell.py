@@ -26,10 +26,11 @@ import structlog
 from jinja2 import BaseLoader, Environment, StrictUndefined, TemplateNotFound, pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup
+from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from schemas.errors import Fact, Fault, HubError, Rejected
@@ -38,10 +39,11 @@ from web import language, show
 from web.assets import Assets
 from web.guard import CSRF_FIELD, HEADERS, Form, Guard
 from web.language import LANGUAGES
+from web.problems import problem
 from web.shared import Shared
 from web.signals import Signals
 
-__all__ = ["Endpoint", "Link", "Panel", "Shell", "Tally", "form_of"]
+__all__ = ["Endpoint", "Link", "Panel", "Shell", "Tally", "file_of", "form_of"]
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 PANEL_S = 4.0
@@ -111,6 +113,7 @@ class Shell:
         self.assets = Assets()
         self._links: list[Link] = []
         self._endpoints: dict[Panel, Endpoint] = {}
+        self._uploads: dict[str, int] = {}
         self._templates = {lang: _environment(self.assets, lang) for lang in LANGUAGES}
 
     def render(
@@ -148,12 +151,16 @@ class Shell:
 
     def middleware(self, open_to: Sequence[str] = ("/in/",)) -> list[Middleware]:
         """For `Starlette(middleware=…)`. *open_to*: path prefixes of doors for machines."""
-        return [Middleware(Guard, open_to=tuple(open_to))]
+        return [Middleware(Guard, open_to=tuple(open_to), uploads=self._uploads)]
+
+    def take_files(self, path: str, most_bytes: int) -> None:
+        """Let a form at *path* send one file, of at most so many bytes; see `file_of`."""
+        self._uploads[path] = most_bytes
 
     def exception_handlers(self) -> dict[Any, Callable[[Request, Any], Awaitable[Response]]]:
         """For `Starlette(exception_handlers=…)`: errors as pages, without their insides.
 
-        Programs (`MACHINES`, or who asks for JSON) get ``{code, at, zh, en, said}``.
+        Programs (`MACHINES`, or who asks for JSON) get problem details (`web.problems`).
         """
         return {404: self._not_found, 405: self._not_found, HubError: self._told, 500: self._broken}
 
@@ -189,7 +196,7 @@ class Shell:
     def _error(self, request: Request, fault: Fault, status: int) -> Response:
         accepts = request.headers.get("accept", "")
         if request.url.path.startswith(MACHINES) or accepts.startswith("application/json"):
-            return _told_as_json(request, fault, status)
+            return problem(request, [fault], status)
         return self.render(request, "web:error.html", status=status, fault=fault)
 
     async def _not_found(self, request: Request, error: HTTPException) -> Response:
@@ -216,10 +223,10 @@ def form_of(request: Request) -> Form:
     return form
 
 
-def _told_as_json(request: Request, fault: Fault, status: int) -> Response:
-    told = {lang: say(fault.code, fault.facts, lang) for lang in LANGUAGES}
-    said = told[language.language_of(request)]
-    return JSONResponse({"code": fault.code, "at": fault.at, **told, "said": said}, status)
+def file_of(request: Request) -> UploadFile | None:
+    """The file of a form at an address that takes files; None where none was chosen."""
+    file: UploadFile | None = request.scope.get("state", {}).get("upload")
+    return file
 
 
 def _shared(endpoint: Endpoint, keep_s: float) -> Endpoint:

@@ -34,7 +34,7 @@ TARGETS = {
 PEERS = {
     "broker_limit": Peer(partial(python_program, "raw_relay"), maps=False),
     "broker_limit_taps": Peer(partial(python_program, "raw_relay"), taps=True, maps=False),
-    "hub_bare": Peer(partial(python_program, "hub_bare")),
+    "hub_bare": Peer(partial(python_program, "hub_bare"), ours=True),
     "faststream": Peer(partial(python_program, "faststream_relay")),
     "kombu": Peer(partial(python_program, "kombu_relay")),
     "node": Peer(partial(node_program, "node", "relay.js")),
@@ -59,7 +59,9 @@ async def hop(place: Place, options: Options, told: Callable[[str], None]) -> Re
         own = replace(load, messages=max(50, round(load.messages * WEIGHTS.get(name, 1))))
         variants[name] = partial(peer_hop, place, peer, own)
     if options.processes > 1:
-        several = replace(load, processes=options.processes)
+        # They share the work a second after they met: no part of a run that is long enough.
+        count = options.processes
+        several = replace(load, processes=count, messages=count * load.messages)
         variants[f"hub_{options.processes}_processes"] = partial(hub_hop, place, several)
     for kb in options.kb:
         if kb != load.kb:

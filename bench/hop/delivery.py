@@ -9,20 +9,23 @@ Careful    a sink that takes at once shows what the hub costs, not what a system
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from functools import partial
+from typing import Any
 
 from bench.children import python_program, running
 from bench.hop.sample import LONGEST_S, Load, quiet, topology
 from bench.options import Options
 from bench.places import Place
-from bench.records import taken
+from bench.records import MAC, taken
 from bench.rounds import Sample
 from bench.site import ROUTE, bench_plan
 from bench.wire import opened, published
+from hub.broker import Broker, Outgoing
 from hub.convert import convert
 from hub.envelope import encode_message
+from hub.plan import Plan
 from hub.topology import LEDGER, route_queue
 from schemas.errors import Transient
 
@@ -63,13 +66,10 @@ async def deliver(
         database = stack.enter_context(place.database())
         await topology(url, database, routes, ordered=ordered)
         wire = await stack.enter_async_context(opened(url))
-        queues = [route_queue(f"{ROUTE}-{n}") for n in range(1, routes + 1)]
+        names = [f"{ROUTE}-{n}" for n in range(1, routes + 1)]
+        queues = [route_queue(name, in_order=ordered) for name in names]
         for queue in [*queues[:live], *queues[live + idle :]]:
-            out = (
-                (queue, *encode_message(convert(taken(n), plan).messages[0], f"{n}"))
-                for n in range(messages)
-            )
-            await published(wire, "", out)
+            await published(wire, "", (_due(queue, n, plan) for n in range(messages)))
         spec = {
             "url": url,
             "database": database,
@@ -92,3 +92,12 @@ async def deliver(
                 raise Transient("bench.short", f"{left} deliveries were not acknowledged")
     count = messages * live
     return {"per_s": count / took_s, "cpu_us": cpu / count * 1e6}
+
+
+def _due(queue: str, n: int, plan: Plan) -> tuple[str, Mapping[str, Any], bytes]:
+    """The message of the *n*-th record, as it stands in the queue of a route."""
+    headers, body = encode_message(convert(taken(n), plan).messages[0], f"{n}")
+    signed = Broker("amqp://127.0.0.1", name="bench", mac=MAC).signed(
+        Outgoing("", queue, body, headers)
+    )
+    return queue, signed.headers, body

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -21,45 +21,62 @@ from pamqp import commands
 
 from bench.children import Child, cpu_seconds, python_program, running
 from bench.places import QUORUM, Place
-from bench.records import taken, taken_records
+from bench.records import MAC, peers_records, taken, taken_records
 from bench.rounds import Sample
 from bench.site import RESOURCE, ROUTE, bench_plan
 from bench.wire import Wire, body_of, opened, published
-from hub.broker import Broker
+from hub.broker import Broker, Outgoing
 from hub.convert import convert
 from hub.crypto import Sm4Seal
 from hub.engine import Engine
 from hub.store import Store
-from hub.topology import LEDGER, PIPELINE, route_queue
+from hub.tap import copies
+from hub.topology import INTAKE, LEDGER, PIPELINE, TAP, depths, route_queue
 from schemas.errors import Transient
 from shuniu.clock import now
 
-__all__ = ["Load", "Peer", "filled", "hub_hop", "peer_hop", "quiet", "timed", "topology", "until"]
+__all__ = [
+    "Load",
+    "Peer",
+    "filled",
+    "hub_hop",
+    "peer_hop",
+    "quiet",
+    "taken_in_before",
+    "timed",
+    "topology",
+    "until",
+]
 
 SOURCE, TARGET, EXCHANGE = "bench.source", "bench.target", "bench.out"
 KEY = f"{RESOURCE}.created.130102"
 LOOK_S, LONGEST_S, SETTLE_S = 0.02, 240.0, 10.0
 QUIET_S = 0.4
+SLOWEST_PER_S = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """How many messages of which size, by how many processes, to how many routes."""
+    """How many messages of which size, by how many processes, to how many routes. *memory*: tell the
+    most that a process held, too."""
 
     messages: int
     kb: float = 2.0
     processes: int = 1
     destinations: int = 1
+    memory: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Peer:
     """A program that does the hop of a peer. *taps*: two more queues get copies, as at the hub's
-    exchange of streams. *maps*: what comes out is the canonical body, else the record itself."""
+    exchange of streams. *maps*: what comes out is the canonical body, else the record itself.
+    *ours*: it wants the records as the hub's processes send them."""
 
     command: Callable[[], Sequence[str]]
     taps: bool = False
     maps: bool = True
+    ours: bool = False
 
 
 async def peer_hop(place: Place, peer: Peer, load: Load) -> Sample:
@@ -82,9 +99,12 @@ async def peer_hop(place: Place, peer: Peer, load: Load) -> Sample:
             await wire.call(
                 commands.Queue.Bind(queue=queue, exchange=EXCHANGE, routing_key=f"{RESOURCE}.#")
             )
-        await filled(wire, SOURCE, load)
+        records = taken_records if peer.ours else peers_records
+        await filled(wire, SOURCE, records(load.messages, load.kb), load.messages)
         spec = {"url": url, "source": SOURCE, "exchange": EXCHANGE, "key": KEY}
-        sample = await timed(place, wire, [(command, spec)] * load.processes, load, TARGET, SOURCE)
+        sample = await timed(
+            place, wire, [(command, spec)] * load.processes, load, TARGET, (SOURCE,)
+        )
         await _proven(wire, TARGET, load, maps=peer.maps)
     return sample
 
@@ -99,17 +119,17 @@ async def hub_hop(
         database = stack.enter_context(place.database())
         await topology(url, database, load.destinations)
         wire = await stack.enter_async_context(opened(url))
-        await filled(wire, PIPELINE, load)
+        await taken_in_before(wire, load)
         spec = {
             "url": url,
             "database": database,
             "roles": ["pipeline"],
             "destinations": load.destinations,
         }
-        target = route_queue(f"{ROUTE}-{load.destinations}")
+        target = route_queue(f"{ROUTE}-{load.destinations}", in_order=False)
         children = [(python_program("hub_roles"), spec)] * load.processes
         sample = await timed(place, wire, children, load, target, PIPELINE)
-        if (tapped := await wire.depth(LEDGER)) < load.messages:
+        if (tapped := await _tapped(url)) != load.messages:
             raise Transient("bench.short", f"The wire tap holds {tapped} of {load.messages}")
         await _proven(wire, target, load, maps=True)
         if keep is not None:
@@ -134,11 +154,17 @@ async def topology(
     store.close()
 
 
-async def filled(wire: Wire, queue: str, load: Load) -> None:
-    """Put the records into *queue*, as the gateway hands them over."""
-    records = taken_records(load.messages, load.kb)
+async def filled(wire: Wire, queue: str, records: Iterable[Outgoing], count: int) -> None:
+    """Put the records into *queue*."""
     await published(wire, "", ((queue, each.headers, each.body) for each in records))
-    await until(lambda: _holds(wire, queue, load.messages), "the source to be filled", 30)
+    await until(lambda: _holds(wire, (queue,), count), "the source to be filled", 30)
+
+
+async def taken_in_before(wire: Wire, load: Load) -> None:
+    """Put records before the pipeline, as the gateway hands them over."""
+    records = taken_records(load.messages, load.kb)
+    await published(wire, INTAKE, ((each.key, each.headers, each.body) for each in records))
+    await until(lambda: _holds(wire, PIPELINE, load.messages), "the source to be filled", 60)
 
 
 async def timed(
@@ -147,9 +173,9 @@ async def timed(
     commands_and_specs: Sequence[tuple[Sequence[str], Mapping[str, Any]]],
     load: Load,
     target: str,
-    source: str,
+    source: Sequence[str],
 ) -> Sample:
-    """Let the programs go and take time and processor time until *target* holds all."""
+    """Let the programs go and take time and processor time until *target* holds all of *source*."""
     async with _children(commands_and_specs) as children:
         cpu, broker = sum(child.cpu_s for child in children), _broker_cpu(place)
         began = time.perf_counter()
@@ -159,20 +185,23 @@ async def timed(
         async def arrived() -> bool:
             for child in children:
                 child.check()
-            return await _holds(wire, target, load.messages)
+            return await _holds(wire, (target,), load.messages)
 
-        await until(arrived, f"{load.messages} messages in {target}", LONGEST_S)
+        longest_s = max(LONGEST_S, load.messages / SLOWEST_PER_S)
+        await until(arrived, f"{load.messages} messages in {target}", longest_s)
         took_s = time.perf_counter() - began
         cpu = sum(child.cpu_s for child in children) - cpu
         broker = _broker_cpu(place) - broker
-        await quiet(wire, target if source == SOURCE else LEDGER)
+        await quiet(wire, target if SOURCE in source else LEDGER)
+        peak_mb = max(child.peak_mb for child in children)
         for child in children:
             await child.stop()
-    if left := await _settled(wire, source):
-        raise Transient("bench.short", f"{left} messages were not acknowledged", source=source)
+    if left := sum([await _settled(wire, queue) for queue in source]):
+        raise Transient("bench.short", f"{left} messages were not acknowledged", source=source[0])
     if (found := await wire.depth(target)) != load.messages:
         raise Transient("bench.short", f"{target} holds {found} instead of {load.messages}")
     sample = {"per_s": load.messages / took_s, "cpu_us": cpu / load.messages * 1e6}
+    sample |= {"peak_mb": peak_mb} if load.memory else {}
     return sample | ({"broker_cpu_us": broker / load.messages * 1e6} if broker else {})
 
 
@@ -226,8 +255,21 @@ async def _proven(wire: Wire, target: str, load: Load, *, maps: bool) -> None:
         raise Transient("bench.wrong", f"Other than expected: {', '.join(differs)[:200]}")
 
 
-async def _holds(wire: Wire, queue: str, count: int) -> bool:
-    return await wire.depth(queue) >= count
+async def _tapped(url: str) -> int:
+    """How many messages the ledger's queue holds copies of; they stay there."""
+    found = 0
+    async with Broker(url, name="bench", mac=MAC) as broker:
+        left = (await depths(broker, [LEDGER]))[LEDGER][0]
+        async with broker.consumer(LEDGER, prefetch=left + 1, steady=True) as consumer:
+            while left > 0:
+                batch = await consumer.batch(left)
+                left -= len(batch)
+                found += sum(len(copies(each)) for each in batch if each.exchange == TAP)
+    return found
+
+
+async def _holds(wire: Wire, queues: Sequence[str], count: int) -> bool:
+    return await wire.depth(*queues) >= count
 
 
 async def _settled(wire: Wire, source: str) -> int:

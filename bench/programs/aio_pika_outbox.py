@@ -55,7 +55,7 @@ async def _relay(store: Store, exchange: AbstractExchange) -> None:
                 content_type="application/json",
                 delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
             )
-            await exchange.publish(message, f"{row.service}.{row.resource}")
+            await exchange.publish(message, f"0.{row.service}.{row.resource}")
         await store.write(partial(_deleted, ids=[row.record_id for row in rows]))
 
 

@@ -12,11 +12,13 @@ import asyncio
 from collections.abc import Sequence
 
 from bench.programs.gate import begin, read_spec, until_stopped
+from bench.records import MAC
 from bench.site import bench_plan
 from hub.broker import Broker, Incoming, Outgoing, Publisher, acknowledge
-from hub.convert import convert
+from hub.convert import STEPS, Conversion
 from hub.envelope import decode_taken, encode_message
 from hub.plan import Plan
+from shuniu.collector import calm_collector
 from shuniu.logs import set_up_logs
 
 __all__ = ["main"]
@@ -28,7 +30,8 @@ PREFETCH = BATCH * (IN_FLIGHT + 2)
 async def main() -> None:
     spec = read_spec()
     plan = bench_plan()
-    async with Broker(spec["url"], name="bench") as broker:
+    async with Broker(spec["url"], name="bench", mac=MAC) as broker:
+        calm_collector()
         begin()
         await until_stopped(_relay(broker, plan, spec["source"], spec["exchange"]))
 
@@ -45,18 +48,23 @@ async def _relay(broker: Broker, plan: Plan, source: str, exchange: str) -> None
         tasks.create_task(_settle(unsettled))
         while True:
             batch = await consumer.batch(BATCH)
-            sent = tasks.create_task(_publish(batch, publisher, plan, exchange))
+            sent = tasks.create_task(_publish(batch, broker, publisher, plan, exchange))
             await unsettled.put((batch, sent))
 
 
 async def _publish(
-    batch: Sequence[Incoming], publisher: Publisher, plan: Plan, exchange: str
+    batch: Sequence[Incoming], broker: Broker, publisher: Publisher, plan: Plan, exchange: str
 ) -> None:
-    out: list[Outgoing] = []
     for incoming in batch:
-        taken = decode_taken(incoming.headers, incoming.body)
-        for message in convert(taken, plan).messages:
-            headers, body = encode_message(message, taken.id)
+        broker.check(incoming)
+    lot = [Conversion(decode_taken(incoming.headers, incoming.body)) for incoming in batch]
+    for step in STEPS:
+        for conversion in lot:
+            step(conversion, plan)
+    out: list[Outgoing] = []
+    for each in lot:
+        for message, content in zip(each.messages, each.contents, strict=True):
+            headers, body = encode_message(message, each.taken.id, content)
             out.append(Outgoing(exchange, f"{message.type}.{message.region}", body, headers))
     await publisher.publish_all(out)
 

@@ -10,15 +10,17 @@ import asyncio
 from typing import Self
 
 from bench.programs.gate import begin, read_spec, say, until_stopped
+from bench.records import MAC
 from bench.site import bench_plan
 from hub.broker import Broker
 from hub.crypto import Sm4Seal
-from hub.delivery import Link
+from hub.delivery import Link, Turns
 from hub.engine import Engine
 from hub.port import Traits
 from hub.store import Store
 from schemas.message import Answer, Delivery
 from shuniu.clock import now
+from shuniu.collector import calm_collector
 from shuniu.logs import set_up_logs
 
 __all__ = ["HangingSink", "QuickSink", "Tally", "main"]
@@ -79,12 +81,12 @@ async def main() -> None:
         code: Link(
             code,
             HangingSink(tally) if code in spec["hanging"] else QuickSink(tally),
-            asyncio.Semaphore(parallel[code]),
+            Turns(parallel[code]),
             parallel[code],
         )
         for code in systems
     }
-    async with Broker(spec["url"], name="bench") as broker:
+    async with Broker(spec["url"], name="bench", mac=MAC) as broker:
         engine = Engine(
             url=spec["url"],
             broker=broker,
@@ -94,6 +96,7 @@ async def main() -> None:
             clock=now,
             links=links,
         )
+        calm_collector()
         begin()
         await until_stopped(engine.run(["delivery"]))
     store.close()

@@ -12,6 +12,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from bench.programs.gate import begin, read_spec, until_stopped
+from bench.records import MAC
 from bench.site import RESOURCE, bench_plan
 from hub.broker import Broker
 from hub.crypto import Sm4Seal
@@ -20,6 +21,7 @@ from hub.store import Store
 from hub.streams import Subscriber
 from schemas.message import Message, Publication, ResourceName
 from shuniu.clock import now
+from shuniu.collector import calm_collector
 from shuniu.logs import set_up_logs
 
 __all__ = ["main"]
@@ -32,7 +34,7 @@ def _nothing(_: Connection, __: Message, ___: datetime) -> Sequence[Publication]
 async def main() -> None:
     spec = read_spec()
     store = Store(spec["database"])
-    async with Broker(spec["url"], name="bench") as broker:
+    async with Broker(spec["url"], name="bench", mac=MAC) as broker:
         engine = Engine(
             url=spec["url"],
             broker=broker,
@@ -45,6 +47,7 @@ async def main() -> None:
             ],
         )
         await engine.declare()
+        calm_collector()
         begin()
         await until_stopped(engine.run(["services"]))
     store.close()

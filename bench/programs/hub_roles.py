@@ -8,12 +8,14 @@ from __future__ import annotations
 import asyncio
 
 from bench.programs.gate import begin, read_spec, until_stopped
+from bench.records import MAC
 from bench.site import bench_plan
 from hub.broker import Broker
 from hub.crypto import Sm4Seal
 from hub.engine import Engine
 from hub.store import Store
 from shuniu.clock import now
+from shuniu.collector import calm_collector
 from shuniu.logs import set_up_logs
 
 __all__ = ["main"]
@@ -22,7 +24,7 @@ __all__ = ["main"]
 async def main() -> None:
     spec = read_spec()
     store = Store(spec["database"])
-    async with Broker(spec["url"], name="bench") as broker:
+    async with Broker(spec["url"], name="bench", mac=MAC) as broker:
         engine = Engine(
             url=spec["url"],
             broker=broker,
@@ -31,6 +33,7 @@ async def main() -> None:
             plan=bench_plan(spec["destinations"]),
             clock=now,
         )
+        calm_collector()
         begin()
         await until_stopped(engine.run(spec["roles"]))
     store.close()

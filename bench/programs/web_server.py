@@ -19,7 +19,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from bench.programs.gate import begin, read_spec, say, until_stopped
-from bench.site import SYSTEM
+from bench.records import MAC
+from bench.site import SYSTEM, bench_plan
 from connectors.http_json import HttpJson, Settings
 from hub.broker import Broker
 from hub.gateway import Gateway
@@ -27,6 +28,7 @@ from hub.ids import new_id
 from hub.store import Store
 from schemas.message import SystemCode
 from shuniu.clock import now
+from shuniu.collector import calm_collector
 from shuniu.logs import set_up_logs
 
 __all__ = ["main"]
@@ -53,11 +55,12 @@ async def main() -> None:
         {"url": "http://127.0.0.1/", "secret": spec["secret"], "receives": True}
     )
     async with (
-        Broker(spec["url"], name="bench") as broker,
+        Broker(spec["url"], name="bench", mac=MAC) as broker,
         broker.publisher() as publisher,
         HttpJson(SystemCode(SYSTEM), settings) as receiver,
     ):
-        gateway = Gateway({SYSTEM: receiver}, publisher, store, now)
+        gateway = Gateway({SYSTEM: receiver}, publisher, store, now, bench_plan)
+        calm_collector()
         begin()
         await until_stopped(_serve(Starlette(routes=gateway.routes()), spec["port"]))
     store.close()

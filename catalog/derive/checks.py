@@ -31,6 +31,7 @@ __all__ = [
     "compile_check",
     "glance",
     "told_of",
+    "whole_limits",
 ]
 
 SHOWN_LENGTH = 40
@@ -105,8 +106,10 @@ def glance(element: DataElement, catalogue: Catalogue, bind: Bind, value: str) -
         case DataType.BOOLEAN:
             return f"{value} is True or {value} is False"
         case DataType.NUMBER if form.places is None:
-            low, high = _whole_limits(element, form)
+            low, high = whole_limits(element, form)
             return f"{value}.__class__ is int and {bind(low)} <= {value} <= {bind(high)}"
+        case DataType.NUMBER if domain.minimum is None and domain.maximum is None:
+            return f"{value}.__class__ is str and {bind(_plain_decimal(form))}({value}) is not None"
         case DataType.STRING if domain.identifier is None and domain.identifier_by is None:
             if form.pattern:
                 return None
@@ -123,7 +126,8 @@ def glance(element: DataElement, catalogue: Catalogue, bind: Bind, value: str) -
             return None
 
 
-def _whole_limits(element: DataElement, form: Format) -> tuple[int, int]:
+def whole_limits(element: DataElement, form: Format) -> tuple[int, int]:
+    """The smallest and the largest integer that an element takes."""
     most = 10 ** min(form.most, MOST_DIGITS) - 1
     domain = element.domain
     low = (
@@ -131,6 +135,15 @@ def _whole_limits(element: DataElement, form: Format) -> tuple[int, int]:
     )
     high = int(Decimal(domain.maximum).to_integral_value("ROUND_FLOOR")) if domain.maximum else most
     return max(low, -most), min(high, most)
+
+
+def _plain_decimal(form: Format) -> Callable[[str], object]:
+    """Matches decimals without sign or leading zeros that surely fit."""
+    places = form.places or 0
+    before = min(form.most, LONGEST_DECIMAL // 2) - places
+    whole = f"(?:0|[1-9][0-9]{{0,{before - 1}}})" if before > 0 else "(?!)"
+    decimals = rf"(?:\.[0-9]{{1,{places}}})?" if 0 < places < LONGEST_DECIMAL // 2 else ""
+    return re.compile(whole + decimals).fullmatch
 
 
 def _fitting_codes(codes: Mapping[str, str], form: Format) -> frozenset[str]:

@@ -1,53 +1,36 @@
 """A resource as JSON Schema: for partners' validators, editors and OpenAPI.
 
 Standard   JSON Schema 2020-12; patterns in the regular expressions of ECMA-262
-Promises   what our validator finds fine the schema accepts; what the schema refuses our validator
-           refuses too
-Careful    a schema cannot say that a day exists (30 February), that text is not blank in every
-           script, or how many digits a decimal has in all where zeros lead: there our validator is
-           stricter. Check characters are doubts and not in the schema. null counts as absent with
-           us; the schema asks to leave the item out
+Promises   what our validator accepts is exactly what the schema accepts, where formats are checked by
+           `FORMATS`; without them the one difference is that 3.0 passes for the integer 3, which
+           JSON Schema calls the same number and our wire does not
+Careful    check characters are doubts, which let a record pass, and so not in the schema. An item
+           that is null counts as absent, known or not: the schema allows it where it is not required
 """
 
 from __future__ import annotations
 
-from decimal import Decimal
-from typing import Any
+from collections.abc import Callable, Mapping
 
+from catalog.derive.checks import LONGEST_DECIMAL, whole_limits
+from catalog.derive.patterns import BASE64, END, IDENTIFIERS, MOMENTS, TEXT, decimal_pattern
 from catalog.model import Catalogue, DataElement, DataType, Item, Resource
 from schemas.errors import Misconfigured
-from schemas.formats import UNLIMITED, Format, parse_format
+from schemas.formats import Format, parse_format
 from schemas.message import Json
 
-__all__ = ["DIALECT", "json_schema"]
+__all__ = ["DIALECT", "FORMATS", "json_schema"]
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 Schema = dict[str, Json]
 
-_DAY = r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
-_CLOCK = r"([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
-_COMPACT_DAY = r"[0-9]{4}(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])"
-_COMPACT_CLOCK = r"([01][0-9]|2[0-3])[0-5][0-9][0-5][0-9]"
-_MOMENTS = {
-    "d8": _COMPACT_DAY,
-    "YYYYMMDD": _COMPACT_DAY,
-    "d10": _DAY,
-    "t6": _COMPACT_CLOCK,
-    "dt14": _COMPACT_DAY + _COMPACT_CLOCK,
-    "YYYYMMDDhhmmss": _COMPACT_DAY + _COMPACT_CLOCK,
-    "YYYYMMDDThhmmss": f"{_COMPACT_DAY}T{_COMPACT_CLOCK}",
-    "dt19": f"{_DAY}T{_CLOCK}",
-}
-_BASE64 = "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
-_IDENTIFIERS = {
-    "uscc": "^[0-9A-HJ-NPQRTUWXY]{2}[0-9]{6}[0-9A-HJ-NPQRTUWXY]{10}$",
-    "organisation-code": "^[0-9A-Z]{8}-?[0-9X]$",
-    "citizen-id": "^[1-9][0-9]{16}[0-9X]$",
-    "licence-id": (
-        r"^1\.2\.156\.3005\.2\.[0-9A-Z]{21}\.[0-9A-Z]{18}\.[0-9A-Z-]{1,40}\.[0-9]{3}\.[0-9A-Z]$"
-    ),
-    "food-licence": "^(SC|JY|YB)[0-9]{14}$",
-}
+
+def _is_written_whole(value: object) -> bool:
+    """Of a number: written without point and exponent. Other values are no business of this format."""
+    return not isinstance(value, float)
+
+
+FORMATS: Mapping[str, Callable[[object], bool]] = {"int64": _is_written_whole}
 
 
 def json_schema(resource: Resource, catalogue: Catalogue) -> dict[str, Json]:
@@ -62,12 +45,30 @@ def json_schema(resource: Resource, catalogue: Catalogue) -> dict[str, Json]:
 
 
 def _group(items: tuple[Item, ...], catalogue: Catalogue) -> Schema:
-    return {
+    schema: Schema = {
         "type": "object",
         "properties": {item.wire_name: _item(item, catalogue) for item in items},
         "required": [item.wire_name for item in items if item.required],
-        "additionalProperties": False,
+        "additionalProperties": {"type": "null"},
     }
+    if kinds := [each for item in items for each in _kinds(item, items, catalogue)]:
+        schema["allOf"] = kinds
+    return schema
+
+
+def _kinds(item: Item, beside: tuple[Item, ...], catalogue: Catalogue) -> list[Json]:
+    """What the code beside a number asks of it: 111 a citizen's, 001 an organisation's."""
+    element = catalogue.elements.get(item.element or "")
+    by = element.domain.identifier_by if element else None
+    if element is None or by is None or item.is_list or by not in {one.element for one in beside}:
+        return []
+    return [
+        {
+            "if": {"properties": {by: {"const": code}}, "required": [by]},
+            "then": {"properties": {item.wire_name: {"pattern": IDENTIFIERS[kind]}}},
+        }
+        for code, kind in element.domain.identifiers.items()
+    ]
 
 
 def _item(item: Item, catalogue: Catalogue) -> Schema:
@@ -75,13 +76,22 @@ def _item(item: Item, catalogue: Catalogue) -> Schema:
     if item.name is not None:
         one["title"] = item.name.zh
     if not item.is_list:
-        return one
+        return one if item.required else _or_null(one)
     many: Schema = {"type": "array", "items": one}
-    if item.required:
-        many["minItems"] = 1
     if isinstance(item.max_occurs, int):
         many["maxItems"] = item.max_occurs
-    return many
+    if not item.required:
+        return _or_null(many)
+    return many | {"minItems": 1}
+
+
+def _or_null(schema: Schema) -> Schema:
+    """All other words of *schema* ask something of one type only."""
+    schema["type"] = [schema["type"], "null"]
+    codes = schema.get("oneOf")
+    if isinstance(codes, list):
+        schema["oneOf"] = [*codes, {"type": "null"}]
+    return schema
 
 
 def _element(item: Item, catalogue: Catalogue) -> Schema:
@@ -99,47 +109,38 @@ def _kind(element: DataElement, form: Format, catalogue: Catalogue) -> Schema:
         case DataType.BOOLEAN:
             return {"type": "boolean"}
         case DataType.BINARY:
-            return {"type": "string", "contentEncoding": "base64", "pattern": _BASE64}
+            return {"type": "string", "contentEncoding": "base64", "pattern": BASE64}
         case DataType.NUMBER if form.places is None:
-            return _whole(element, form)
+            low, high = whole_limits(element, form)
+            return {"type": "integer", "format": "int64", "minimum": low, "maximum": high}
         case DataType.NUMBER:
-            return {"type": "string", "pattern": _decimal(form)}
+            pattern = decimal_pattern(form, element.domain)
+            return {"type": "string", "maxLength": LONGEST_DECIMAL, "pattern": pattern}
         case DataType.DATE | DataType.DATETIME | DataType.TIME:
-            return {"type": "string", "pattern": f"^{_MOMENTS[form.notation]}$"}
+            return {"type": "string", "pattern": f"^{MOMENTS[form.notation]}{END}"}
         case DataType.STRING:
             return _text(element, form, catalogue)
 
 
-def _whole(element: DataElement, form: Format) -> Schema:
-    most = 10 ** min(form.most, 18) - 1
-    domain = element.domain
-    low = Decimal(domain.minimum) if domain.minimum else Decimal(-most)
-    high = Decimal(domain.maximum) if domain.maximum else Decimal(most)
-    return {"type": "integer", "minimum": max(int(low), -most), "maximum": min(int(high), most)}
-
-
-def _decimal(form: Format) -> str:
-    places = form.places or 0
-    return rf"^-?[0-9]+(\.[0-9]{{1,{places}}})?$" if places else "^-?[0-9]+$"
-
-
 def _text(element: DataElement, form: Format, catalogue: Catalogue) -> Schema:
-    schema: dict[str, Any] = {"type": "string", "minLength": max(form.least, 1)}
-    if form.most < UNLIMITED:
-        schema["maxLength"] = form.most
-    if element.domain.codes is not None:
-        codes = catalogue.code_lists.get(element.domain.codes)
+    schema: Schema = {"type": "string", "minLength": max(form.least, 1), "maxLength": form.most}
+    domain = element.domain
+    if domain.codes is not None:
+        codes = catalogue.code_lists.get(domain.codes)
         if codes is None:
             raise Misconfigured(
-                "catalog.unknown-codes", "No such code list", code_list=element.domain.codes
+                "catalog.unknown-codes", "No such code list", code_list=domain.codes
             )
         schema["oneOf"] = [{"const": code, "title": label} for code, label in codes.codes.items()]
-    if element.domain.identifier is not None:
-        schema["pattern"] = _IDENTIFIERS[element.domain.identifier]
-    elif form.pattern:
-        schema["pattern"] = f"^{form.pattern}$"
+    patterns = [IDENTIFIERS[domain.identifier]] if domain.identifier is not None else []
+    if form.pattern:
+        patterns.append(f"^{form.pattern}{END}")
     elif form.digits:
-        schema["pattern"] = "^[0-9]+$"
-    elif not element.domain.codes:
-        schema["pattern"] = r"\S"
+        patterns.append(f"^[0-9]+{END}")
+    elif not patterns and domain.codes is None:
+        patterns.append(TEXT)
+    if patterns:
+        schema["pattern"] = patterns[0]
+    if len(patterns) > 1:
+        schema["allOf"] = [{"pattern": pattern} for pattern in patterns[1:]]
     return schema

@@ -12,16 +12,30 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from enum import StrEnum
 from typing import Any
 
 from catalog.model import Catalogue, DataElement, DataType, Item, Resource, Sensitivity
 from catalog.short_names import words_of
 from schemas.message import Body
 
-__all__ = ["HIDDEN", "compile_mask", "mask_wholly", "redacted"]
+__all__ = ["HIDDEN", "Showing", "compile_mask", "mask_wholly", "redacted", "showing_of"]
 
 HIDDEN = "＊＊＊"
 Mask = Callable[[Any], Any]
+
+
+class Showing(StrEnum):
+    """How much of an element's values may be seen."""
+
+    ALL = "all"
+    TEXT = "text"  # all but numbers of persons typed into it
+    NAME = "name"
+    NUMBER = "number"
+    ADDRESS = "address"
+    EMAIL = "email"
+    NOTHING = "nothing"
+
 
 # Eighteen digits with a date of birth where GB 11643 has it; eleven digits of a mobile telephone.
 _IN_TEXT = re.compile(
@@ -73,7 +87,7 @@ def _item(item: Item, catalogue: Catalogue) -> Mask:
         one = _group(item.items, catalogue)
     else:
         element = catalogue.elements.get(item.element or "")
-        one = _of(element) if element else _hide
+        one = _MASKS[showing_of(element)] if element else _hide
     if not item.is_list:
         return one
 
@@ -83,20 +97,21 @@ def _item(item: Item, catalogue: Catalogue) -> Mask:
     return many
 
 
-def _of(element: DataElement) -> Mask:
+def showing_of(element: DataElement) -> Showing:
+    """By its classification, and by the words of its short name; what is unlike any is hidden."""
     if element.sensitivity in (Sensitivity.OPEN, Sensitivity.INTERNAL):
         domain = element.domain
         closed = domain.codes is not None or domain.identifier is not None
         free = element.type is DataType.STRING and not closed
-        return _show_text if free else _show
-    words = words_of(element.short_name)
+        return Showing.TEXT if free else Showing.ALL
+    words = set(words_of(element.short_name))
     if "address" in words:
-        return _address
+        return Showing.ADDRESS
     if "email" in words:
-        return _email
-    if _NUMBER_WORDS & set(words):
-        return _numbers
-    return _first if _NAME_WORDS & set(words) else _hide
+        return Showing.EMAIL
+    if _NUMBER_WORDS & words:
+        return Showing.NUMBER
+    return Showing.NAME if _NAME_WORDS & words else Showing.NOTHING
 
 
 def _show(value: Any) -> Any:
@@ -137,3 +152,14 @@ def _email(value: Any) -> Any:
         return HIDDEN
     name, _, domain = value.rpartition("@")
     return f"{name[:1]}{HIDDEN}@{domain}"
+
+
+_MASKS: Mapping[Showing, Mask] = {
+    Showing.ALL: _show,
+    Showing.TEXT: _show_text,
+    Showing.NAME: _first,
+    Showing.NUMBER: _numbers,
+    Showing.ADDRESS: _address,
+    Showing.EMAIL: _email,
+    Showing.NOTHING: _hide,
+}

@@ -12,6 +12,7 @@ import string
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
+from math import ceil, floor
 from random import Random
 
 from stdnum.iso7064 import mod_11_10, mod_37_36
@@ -43,9 +44,11 @@ _FIRST_SECOND = datetime(2026, 1, 5, 9)  # noqa: DTZ001 - times in bodies are Be
 _SECONDS_OF_A_YEAR = 31_000_000
 
 
-def sample_body(resource: Resource, catalogue: Catalogue, rng: Random) -> Body:
-    """A body of *resource*; optional items are left out now and then."""
-    return _group(resource.items, catalogue, rng)
+def sample_body(
+    resource: Resource, catalogue: Catalogue, rng: Random, *, whole: bool = False
+) -> Body:
+    """A body of *resource*; optional items are left out now and then, unless *whole*."""
+    return _group(resource.items, catalogue, rng, 1 if whole else OPTIONAL_GIVEN)
 
 
 def sample_uscc(rng: Random) -> str:
@@ -89,17 +92,20 @@ _IDENTIFIERS: Mapping[str, Callable[[Random], str]] = {
 }
 
 
-def _group(items: tuple[Item, ...], catalogue: Catalogue, rng: Random) -> dict[str, Json]:
-    given = [item for item in items if item.required or rng.random() < OPTIONAL_GIVEN]
+def _group(
+    items: tuple[Item, ...], catalogue: Catalogue, rng: Random, share: float
+) -> dict[str, Json]:
+    """*share* of the optional items is given."""
+    given = [item for item in items if item.required or rng.random() < share]
     body: dict[str, Json] = {}
     # What depends on the code beside it comes after that code.
     for item in sorted(given, key=lambda each: _depends(each, catalogue)):
         if item.is_list:
             most = item.max_occurs if isinstance(item.max_occurs, int) else MOST_IN_LIST
             count = rng.randint(1, min(most, MOST_IN_LIST))
-            body[item.wire_name] = [_one(item, catalogue, rng, body) for _ in range(count)]
+            body[item.wire_name] = [_one(item, catalogue, rng, share, body) for _ in range(count)]
         else:
-            body[item.wire_name] = _one(item, catalogue, rng, body)
+            body[item.wire_name] = _one(item, catalogue, rng, share, body)
     _put_in_order(given, body, catalogue)
     return {item.wire_name: body[item.wire_name] for item in given}
 
@@ -123,9 +129,11 @@ def _depends(item: Item, catalogue: Catalogue) -> bool:
     return element is not None and element.domain.identifier_by is not None
 
 
-def _one(item: Item, catalogue: Catalogue, rng: Random, beside: Mapping[str, Json]) -> Json:
+def _one(
+    item: Item, catalogue: Catalogue, rng: Random, share: float, beside: Mapping[str, Json]
+) -> Json:
     if item.group:
-        return _group(item.items, catalogue, rng)
+        return _group(item.items, catalogue, rng, share)
     element = catalogue.elements.get(item.element or "")
     if element is None:
         raise Misconfigured("catalog.unknown-element", "No such element", element=item.wire_name)
@@ -151,15 +159,18 @@ def _value(
 
 
 def _number(element: DataElement, form: Format, rng: Random) -> Json:
+    """A whole number where one lies within the limits, otherwise the decimals between them."""
     domain = element.domain
-    low = Decimal(domain.minimum) if domain.minimum else Decimal(0)
+    unit = Decimal(1).scaleb(-(form.places or 0))
+    edge = (10 ** Decimal(form.most) - 1) * unit
+    high = min(Decimal(domain.maximum), edge) if domain.maximum else edge
     largest = _LARGEST_WHOLE if form.places is None else _LARGEST_DECIMAL
-    most = Decimal(10) ** (form.most - (form.places or 0)) - 1
-    high = min(Decimal(domain.maximum) if domain.maximum else most, most, low + largest)
-    whole = rng.randint(int(low), int(high))
-    if form.places is None:
-        return whole
-    return f"{whole}.{0:0{form.places}}" if form.places else str(whole)
+    low = Decimal(0) if high >= 0 else high - largest
+    low = max(Decimal(domain.minimum) if domain.minimum else low, -edge)
+    high = min(high, low + largest)
+    step = unit if ceil(low) > floor(high) else Decimal(1)
+    number = rng.randint(ceil(low / step), floor(high / step)) * step
+    return int(number) if form.places is None else f"{number:.{form.places}f}"
 
 
 def _string(

@@ -188,8 +188,10 @@ def _many(one: Check, item: Item, catalogue: Catalogue) -> Check:
             faults.append(Fault("item.too-many", at, {**facts, "limit": most}))
         for n, each in enumerate(value):
             one(each, f"{at}/{n}", faults, doubts)
-            if len(faults) > MOST_FAULTS or len(doubts) > MOST_FAULTS:
+            if len(faults) > MOST_FAULTS:
                 return
+            # Doubts let a record pass, so they must not keep the rest from being looked at.
+            del doubts[MOST_FAULTS + 1 :]
 
     return check
 

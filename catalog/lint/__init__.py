@@ -8,6 +8,7 @@ Not here   whether a declaration can be read: `catalog.read`; systems and routes
 from __future__ import annotations
 
 from catalog.lint.code_lists import check_code_lists
+from catalog.lint.element_names import check_element_names
 from catalog.lint.elements import check_elements
 from catalog.lint.finding import Finding, Notebook
 from catalog.lint.resources import check_resources
@@ -21,5 +22,6 @@ def lint(catalogue: Catalogue) -> list[Finding]:
     book = Notebook(catalogue)
     check_code_lists(catalogue, book)
     check_elements(catalogue, book)
+    check_element_names(catalogue, book)
     check_resources(catalogue, book)
     return sorted(book.findings, key=lambda found: (found.file, found.line, found.code))

@@ -20,12 +20,13 @@ def check_code_lists(catalogue: Catalogue, book: Notebook) -> None:
 
 
 def _check_labels(code_list: CodeList, place: str, book: Notebook) -> None:
-    labels: dict[str, str] = {}
+    labels: dict[tuple[str, str], str] = {}
     for code, label in code_list.codes.items():
         # Some lists have a code for what is not known (性别 0 未知): there it is a value.
         if not label.strip():
             book.error(place, "catalog.placeholder", field=code, text=label)
-        first = labels.setdefault(label, code)
+        # Many cities have a 朝阳区: under different codes above them they are different labels.
+        first = labels.setdefault((code_list.parents.get(code, ""), label), code)
         if first != code:
             book.error(place, "catalog.duplicate-label", label=label, code=code, other=first)
         if code != code.strip() or not code:

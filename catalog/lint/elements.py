@@ -26,6 +26,8 @@ from catalog.model import (
 from catalog.short_names import is_item_name, plural_in
 from schemas.errors import Misconfigured
 from schemas.formats import Format, parse_format
+from schemas.made_up import real_in
+from schemas.texts import worded
 
 __all__ = ["check_elements"]
 
@@ -90,7 +92,8 @@ def _check_format(element: DataElement, place: str, book: Notebook) -> Format | 
     if element.type is DataType.NUMBER and form.kind == "text":
         fits = form.digits
     if not fits:
-        book.error(place, "catalog.format-type", format=element.format, type=element.type.value)
+        words = worded("type", f"catalogue.type.{element.type}")
+        book.error(place, "catalog.format-type", format=element.format, **words)
         return None
     return form
 
@@ -108,9 +111,9 @@ def _check_domain(
         book.error(place, "catalog.domain-conflict")
     textual = any(kind is not None for kind in kinds)
     if textual and element.type is not DataType.STRING:
-        book.error(place, "catalog.domain-type", type=element.type.value)
+        book.error(place, "catalog.domain-type", **worded("type", f"catalogue.type.{element.type}"))
     if any(limits) and element.type is not DataType.NUMBER:
-        book.error(place, "catalog.domain-type", type=element.type.value)
+        book.error(place, "catalog.domain-type", **worded("type", f"catalogue.type.{element.type}"))
     _check_limits(domain.minimum, domain.maximum, place, book)
     if domain.codes is None:
         return
@@ -158,6 +161,8 @@ def _check_example(element: DataElement, place: str, catalogue: Catalogue, book:
     found = validate({element.short_name: element.example})
     if found.faults:
         book.error(place, "catalog.example", example=element.example, rule=found.faults[0].code)
+    if real := real_in(element.example):
+        book.warning(place, "catalog.real-data", **worded("what", f"made-up.{real}"))
 
 
 def _alone(element: DataElement) -> Resource:
@@ -195,8 +200,9 @@ def _check_bound(catalogue: Catalogue, book: Notebook) -> None:
     bound = {
         name for resource in catalogue.resources.values() for name in _elements_of(resource.items)
     }
-    for name in catalogue.elements:
-        if name not in bound:
+    for name, element in catalogue.elements.items():
+        # What is taken from a standard is declared for whoever will bind it.
+        if name not in bound and element.standard is None:
             book.warning(f"element {name}", "catalog.element-unused", name=name)
 
 

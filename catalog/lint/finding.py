@@ -46,6 +46,7 @@ class Notebook:
     def __init__(self, catalogue: Catalogue) -> None:
         self._places = catalogue.places
         self.findings: list[Finding] = []
+        self._seen: dict[tuple[str, str], list[Finding]] = {}
 
     def error(self, place: str, code: str, /, **facts: Fact) -> None:
         self._note("error", place, code, facts)
@@ -56,10 +57,12 @@ class Notebook:
     def _note(self, severity: Severity, place: str, code: str, facts: Facts) -> None:
         read = self._places.get(place) or Place("", 1)
         finding = Finding(severity, place, read.file, read.line, code, facts)
-        if finding not in self.findings:
+        beside = self._seen.setdefault((place, code), [])
+        if finding not in beside:
+            beside.append(finding)
             self.findings.append(finding)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """The known name that was likely meant, or "–"."""
-    return next(iter(get_close_matches(name, list(known), n=1, cutoff=0.5)), "–")
+    """The known name that was likely meant, or ""."""
+    return next(iter(get_close_matches(name, list(known), n=1, cutoff=0.5)), "")

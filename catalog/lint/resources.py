@@ -5,14 +5,19 @@ Standard   GB/T 21063.3-2007, the 2017 compiling guide; R-A5
 
 from __future__ import annotations
 
+from datetime import date
+
 from catalog.lint.finding import Notebook, nearest
+from catalog.lint.sharing import check_sharing
 from catalog.lint.wording import is_placeholder
-from catalog.model import Catalogue, Item, Resource, Sensitivity
+from catalog.model import Catalogue, Item, Resource
+from catalog.resource_codes import repair_of
 from catalog.short_names import is_group_name, plural_in
+from schemas.errors import Facts
+from schemas.identifiers import Verdict, check_uscc
+from schemas.texts import worded
 
 __all__ = ["check_resources"]
-
-_PERSONAL = (Sensitivity.PERSONAL, Sensitivity.SENSITIVE)
 
 
 def check_resources(catalogue: Catalogue, book: Notebook) -> None:
@@ -28,12 +33,37 @@ def check_resources(catalogue: Catalogue, book: Notebook) -> None:
             book.error(place, "catalog.duplicate-name", value=resource.name.zh, other=other)
         if plural := plural_in(name):
             book.error(place, "catalog.short-name-plural", name=name, word=plural)
+        _check_metadata(resource, place, book)
         _check_texts(resource, place, book)
         _check_items(resource.items, place, catalogue, book)
         _check_key(resource, "subject", resource.subject, book)
         if resource.region is not None:
             _check_key(resource, "region", resource.region, book)
-        _check_sharing(resource, place, catalogue, book)
+        check_sharing(resource, place, catalogue, book)
+
+
+def _check_metadata(resource: Resource, place: str, book: Notebook) -> None:
+    """Code, provider's code and dates after the 2017 guide."""
+    if repair := repair_of(resource.code):
+        book.error(place, "catalog.resource-code", value=resource.code, repair=repair)
+    for related in resource.related:
+        if repair := repair_of(related):
+            book.error(place, "catalog.resource-code", value=related, repair=repair)
+    code = resource.provider_code
+    if code is not None and (verdict := check_uscc(code)) is not Verdict.FINE:
+        # Early pilot codes are legal although their check character does not fit.
+        note = book.error if verdict is Verdict.FAULT else book.warning
+        note(place, "catalog.provider-code", value=code)
+    if resource.published is not None and not _is_day(resource.published):
+        book.error(place, "catalog.published", value=resource.published)
+
+
+def _is_day(text: str) -> bool:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _check_texts(resource: Resource, place: str, book: Notebook) -> None:
@@ -103,33 +133,12 @@ def _check_key(resource: Resource, role: str, name: str, book: Notebook) -> None
     item = next((each for each in resource.items if each.wire_name == name), None)
     if item is None:
         near = nearest(name, [each.wire_name for each in resource.items])
-        book.error(place, "catalog.key-missing", role=role, name=name, near=near)
+        book.error(
+            place, "catalog.key-missing", role=role, name=name, near=near, **_role_words(role)
+        )
     elif item.group is not None or item.is_list or not item.required:
-        book.error(place, "catalog.key-optional", role=role, name=name)
+        book.error(place, "catalog.key-optional", role=role, name=name, **_role_words(role))
 
 
-def _check_sharing(resource: Resource, place: str, catalogue: Catalogue, book: Notebook) -> None:
-    share = resource.share
-    if share.type != "unconditional" and share.condition is None:
-        # 有条件共享 needs the condition, 不予共享 the law or rule it rests on.
-        book.error(place, "catalog.condition-missing", type=share.type)
-    if share.type == "unconditional" and share.condition is not None:
-        book.warning(place, "catalog.condition-idle")
-    if share.open and share.type == "none":
-        book.error(place, "catalog.open-unshared")
-    if share.open_condition is not None and not share.open:
-        book.warning(place, "catalog.open-condition-idle")
-    if not share.open and share.type != "unconditional":
-        return
-    for name in _personal(resource.items, catalogue):
-        book.error(f"{place} {name}", "catalog.personal-shared", name=name)
-
-
-def _personal(items: tuple[Item, ...], catalogue: Catalogue) -> list[str]:
-    found: list[str] = []
-    for item in items:
-        element = catalogue.elements.get(item.element or "")
-        if element is not None and element.sensitivity in _PERSONAL:
-            found.append(element.short_name)
-        found += _personal(item.items, catalogue)
-    return found
+def _role_words(role: str) -> Facts:
+    return worded("role", f"catalogue.role.{role}")

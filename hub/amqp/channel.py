@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections import deque
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from itertools import takewhile
@@ -26,6 +25,8 @@ from pamqp import commands
 from pamqp.base import Frame
 
 from hub.amqp import frames
+from hub.amqp.arrivals import Arrivals
+from hub.amqp.packed import unpacked
 from hub.amqp.reader import Content, header_table, message_id, short
 from schemas.errors import HubError, Misconfigured, Rejected, Transient
 
@@ -64,6 +65,8 @@ class Outbound(Protocol):
     def headers(self) -> Mapping[str, Any]: ...
     @property
     def content_type(self) -> str: ...
+    @property
+    def mandatory(self) -> bool: ...
 
 
 def lost(said: str) -> Transient:
@@ -71,7 +74,7 @@ def lost(said: str) -> Transient:
 
 
 class Incoming:
-    """A delivery. Its headers are decoded when they are asked for."""
+    """A delivery. Its headers are decoded and unpacked when they are asked for."""
 
     def __init__(
         self, channel: Channel, tag: int, exchange: str, routing_key: str, table: bytes, body: bytes
@@ -83,7 +86,7 @@ class Incoming:
     @cached_property
     def headers(self) -> dict[str, Any]:
         try:
-            return frames.decode_table(self._table)
+            return unpacked(frames.decode_table(self._table))
         except ValueError:
             log.warning("headers.unreadable", exchange=self.exchange)
             return {}
@@ -125,11 +128,13 @@ class Channel:
         self._calling = asyncio.Lock()
         self._reply: asyncio.Future[Any] | None = None
         self._content: Content | None = None
-        self._sent, self._consumer = 0, ""
+        self._sent, self._consumer, self._subscribed = 0, "", 0
         self._nonce = os.urandom(6).hex().encode()
         self._unconfirmed: dict[int, _Group] = {}
-        self._arrived: deque[Incoming] = deque()
-        self._wanted: asyncio.Future[None] | None = None
+        self._arrivals = Arrivals()
+        self._acknowledged = 0  # this tag and all before it
+        self._settling = asyncio.Event()
+        self.refused = False  # the broker did not take something published here
 
     @property
     def is_closed(self) -> bool:
@@ -164,6 +169,10 @@ class Channel:
         self._give_up("closed")
         await self._ended.wait()
 
+    def give_up(self, why: str) -> None:
+        """End it at once: what is not confirmed fails. Whoever goes on opens another."""
+        self._give_up(why)
+
     async def publish(self, outgoing: Sequence[Outbound]) -> asyncio.Future[None]:
         """Write *outgoing*, in order; the future is done when all of them are confirmed. Waits
         only while the broker or the socket takes no more. Raises `Rejected`
@@ -192,7 +201,9 @@ class Channel:
         try:
             return frames.published(
                 self._number,
-                frames.publish_method(self._number, each.exchange, each.key),
+                frames.publish_method(
+                    self._number, each.exchange, each.key, mandatory=each.mandatory
+                ),
                 each.headers,
                 each.body,
                 content_type=each.content_type.encode(),
@@ -209,38 +220,55 @@ class Channel:
             ) from error
 
     async def consume(
-        self, queue: str, *, prefetch: int, arguments: Mapping[str, Any] | None = None
+        self,
+        queue: str,
+        *,
+        prefetch: int,
+        arguments: Mapping[str, Any] | None = None,
+        into: Arrivals | None = None,
     ) -> None:
-        """Have *queue* delivered here, *prefetch* messages ahead of their acknowledgement."""
+        """Have *queue* delivered here, *prefetch* messages ahead of their acknowledgement. *into*:
+        with what comes on other channels."""
+        if into is not None:
+            self._arrivals = into
         await self.call(commands.Basic.Qos(prefetch_count=prefetch))
-        # For the consumer that is begun next, not for the channel.
-        told = commands.Basic.Consume(queue=queue, arguments=dict(arguments or {}))
+        # For the consumer that is begun next, not for the channel. Named in ascending order: what
+        # several held when their process died, the broker gives back in the order of their names.
+        self._subscribed += 1
+        told = commands.Basic.Consume(
+            queue=queue, consumer_tag=f"{self._subscribed:08d}", arguments=dict(arguments or {})
+        )
         self._consumer = (await self.call(told)).consumer_tag
 
     async def stop(self) -> list[Incoming]:
         """Have nothing more delivered; returns what has arrived and was not taken."""
         await self.call(commands.Basic.Cancel(consumer_tag=self._consumer))
-        left, self._arrived = self._arrived, deque()
-        return list(left)
+        return self._arrivals.forget(self)
+
+    def mute(self) -> None:
+        """Give out nothing more that comes here; what was given out may still be acknowledged."""
+        self._arrivals.forget(self)
+        self._arrivals = Arrivals()
 
     async def arrived(self, most: int) -> list[Incoming]:
         """Wait for one delivery, then take what is there, in order, up to *most*."""
-        while not self._arrived:
-            self._check()
-            self._wanted = self._loop.create_future()
-            try:
-                await self._wanted
-            finally:
-                self._wanted = None
-        taken = self._arrived
-        if len(taken) <= most:
-            self._arrived = deque()
-            return list(taken)
-        return [taken.popleft() for _ in range(most)]
+        return await self._arrivals.take(most)
 
     def acknowledge(self, tag: int, *, multiple: bool) -> None:
-        if self._error is None:
-            self._line.write(frames.acknowledged(self._number, tag, multiple=multiple))
+        if self._error is not None:
+            return
+        self._line.write(frames.acknowledged(self._number, tag, multiple=multiple))
+        if multiple:
+            self._acknowledged = tag
+            self._settling.set()
+
+    async def acknowledged(self, tag: int) -> None:
+        """Wait until *tag* and all before it are acknowledged, in order. Raises what the channel
+        failed with."""
+        while self._acknowledged < tag:
+            self._check()
+            self._settling.clear()
+            await self._settling.wait()
 
     def refuse(self, tag: int, *, requeue: bool) -> None:
         """Back into its queue, or else to where the queue's dead letters go."""
@@ -271,11 +299,11 @@ class Channel:
         groups, self._unconfirmed = self._unconfirmed, {}
         for group in groups.values():
             group.failed(error)
-        self._arrived.clear()
-        for waiting in (self._reply, self._wanted):
-            if waiting and not waiting.done():
-                waiting.set_exception(error)
-                _seen(waiting)
+        self._arrivals.fail(self, error)
+        self._settling.set()
+        if (reply := self._reply) and not reply.done():
+            reply.set_exception(error)
+            _seen(reply)
 
     def _check(self) -> None:
         if self._error is not None:
@@ -311,6 +339,7 @@ class Channel:
         elif method == _REFUSED:
             tag, bits = _ACK.unpack_from(payload, _ARGUMENTS)
             error = Transient("broker.refused", "The broker refused a message")
+            self.refused = True
             for group in self._settled(tag, multiple=bool(bits & 1)):
                 group.failed(error)
         elif method == _CANCELLED:
@@ -344,9 +373,7 @@ class Channel:
         exchange, at = short(method, at + _TAG.size)
         key, _ = short(method, at)
         table = header_table(content.header)
-        self._arrived.append(Incoming(self, tag, exchange, key, table, content.body))
-        if self._wanted and not self._wanted.done():
-            self._wanted.set_result(None)
+        self._arrivals.add(Incoming(self, tag, exchange, key, table, content.body))
 
     def _returned(self, content: Content) -> None:
         """No queue took it. The broker confirms it all the same, afterwards."""

@@ -21,6 +21,7 @@ from pamqp.base import Frame
 from pamqp.exceptions import PAMQPException
 
 from hub.amqp import frames
+from hub.amqp.address import place
 from hub.amqp.channel import Channel, lost
 from hub.amqp.reader import Frames
 from schemas.errors import HubError, Misconfigured, Transient
@@ -31,7 +32,6 @@ PROTOCOL = b"AMQP\x00\x00\x09\x01"
 HEARTBEAT_S = 10
 FRAME_MAX, FRAME_LEAST, CHANNELS = 131_072, 4096, 65_535
 WRITE_HIGH_BYTES = 4 * 1_048_576
-PORTS = {"amqp": 5672, "amqps": 5671}
 CAPABILITIES = (
     "publisher_confirms",
     "basic.nack",
@@ -53,7 +53,7 @@ async def connect(url: str, *, name: str, within_s: float = 10.0) -> Connection:
     (``broker.denied``), or where certificates do not fit (``broker.certificate``).
     """
     told = urlsplit(url)
-    host, port = _place(told)
+    host, port = place(told)
     tls = await asyncio.to_thread(_tls, told) if told.scheme == "amqps" else None
     loop = asyncio.get_running_loop()
     connection: Connection | None = None
@@ -74,16 +74,6 @@ async def connect(url: str, *, name: str, within_s: float = 10.0) -> Connection:
             connection.abort()
         raise
     return connection
-
-
-def _place(told: SplitResult) -> tuple[str, int]:
-    try:
-        default = PORTS[told.scheme]
-        return told.hostname or "localhost", told.port or default
-    except (KeyError, ValueError) as error:
-        raise Misconfigured(
-            "broker.url", "Not a broker's address", scheme=told.scheme[:16]
-        ) from error
 
 
 def _tls(told: SplitResult) -> ssl.SSLContext:
@@ -119,6 +109,7 @@ class Connection(asyncio.Protocol):
         self._heard = self._spoke = self._loop.time()
         self._heartbeat = 0
         self.frame_max = FRAME_MAX
+        self.cluster = self.version = ""  # as the broker tells them when it is opened
 
     @property
     def is_closed(self) -> bool:
@@ -131,7 +122,10 @@ class Connection(asyncio.Protocol):
 
     async def open(self, told: SplitResult, name: str) -> None:
         user, password = unquote(told.username or "guest"), unquote(told.password or "guest")
-        await self._ask(PROTOCOL, commands.Connection.Start)
+        start = await self._ask(PROTOCOL, commands.Connection.Start)
+        about = start.server_properties or {}
+        self.cluster = str(about.get("cluster_name", ""))
+        self.version = str(about.get("version", ""))
         properties: dict[str, Any] = {
             "product": "shuniu",
             "connection_name": name,

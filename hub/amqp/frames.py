@@ -82,9 +82,10 @@ def published(
 
 
 @lru_cache(maxsize=1024)
-def publish_method(channel: int, exchange: str, key: str) -> bytes:
-    """The first frame of a mandatory publish."""
-    arguments = b"".join((b"\x00\x00", _short(exchange.encode()), _short(key.encode()), b"\x01"))
+def publish_method(channel: int, exchange: str, key: str, *, mandatory: bool = True) -> bytes:
+    """The first frame of a publish. *mandatory*: the broker tells where no queue takes it."""
+    bits = b"\x01" if mandatory else b"\x00"
+    arguments = b"".join((b"\x00\x00", _short(exchange.encode()), _short(key.encode()), bits))
     size = 4 + len(arguments)
     return PREFIX.pack(METHOD, channel, size) + _LONG.pack(_BASIC_PUBLISH) + arguments + END
 

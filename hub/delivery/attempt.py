@@ -1,4 +1,4 @@
-"""One message, one try: decoded, mapped, sent; tried again at once where that is likely to help.
+"""One mapped message, one try: sent; tried again at once where that is likely to help.
 
 Units      seconds
 """
@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,19 +17,39 @@ from hub.envelope import ATTEMPT, DOUBT
 from hub.port import Recalls
 from routes.route import CompiledRoute
 from schemas.errors import Transient
-from schemas.message import Answer, Delivery, Message, RouteName
+from schemas.message import Answer, Body, Delivery, Message, RouteName
 
-__all__ = ["Delivered", "attempt_of", "deliver"]
+__all__ = ["Delivered", "Try", "Untried", "attempt_of", "deliver"]
 
 DEADLINE_S = 120.0
 AT_ONCE_S = (0.05, 0.25)
 
 
+class Untried(Exception):
+    """When its first turn came, the system was not to be called any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """How a message takes its turns at *link*; *open* says whether to begin when the first comes."""
+
+    link: Link
+    open: Callable[[], bool]
+    bulk: bool = False
+
+    @asynccontextmanager
+    async def turn(self, *, first: bool) -> AsyncIterator[None]:
+        async with self.link.turns.taken(bulk=self.bulk):
+            if first and not self.open():
+                raise Untried
+            yield
+
+
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """*answer* is None where the route leaves the message out."""
+    """*took_ms*: the call that was answered, without the wait for its turn."""
 
-    answer: Answer | None
+    answer: Answer
     took_ms: int
 
 
@@ -39,50 +60,53 @@ def attempt_of(headers: Mapping[str, Any]) -> int:
 
 
 async def deliver(
-    message: Message, headers: Mapping[str, Any], route: CompiledRoute, link: Link
+    message: Message, payload: Body, headers: Mapping[str, Any], route: CompiledRoute, by: Try
 ) -> Delivered:
-    """Raises what the connector raises, `Transient` (``target.timeout``) after two minutes, and
-    `Rejected` where the message cannot be mapped."""
-    payload = route.payload(message)
-    if payload is None:
-        return Delivered(None, 0)
+    """*payload*: *message* in the system's words. Raises what the connector raises, `Transient`
+    (``target.timeout``) after two minutes, and `Untried`."""
     delivery = Delivery(
-        message=message,
+        message=route.passed(message),
         route=RouteName(route.name),
         call=route.call,
         payload=payload,
         attempt=attempt_of(headers),
     )
-    started = time.monotonic()
-    answer = await _recalled(delivery, headers, link) or await _sent(delivery, link)
-    return Delivered(answer, round((time.monotonic() - started) * 1000))
+    return await _recalled(delivery, headers, by) or await _sent(delivery, by)
 
 
-async def _sent(delivery: Delivery, link: Link) -> Answer:
-    for wait_s in AT_ONCE_S:
+async def _sent(delivery: Delivery, by: Try) -> Delivered:
+    for n, wait_s in enumerate(AT_ONCE_S):
         try:
-            return await _once(delivery, link)
+            return await _once(delivery, by, first=n == 0)
         except Transient as error:
             # Not again at once where it may have arrived, or where the system names a wait.
             if error.in_doubt or error.after_s:
                 raise
         await asyncio.sleep(wait_s)
-    return await _once(delivery, link)
+    return await _once(delivery, by, first=False)
 
 
-async def _once(delivery: Delivery, link: Link) -> Answer:
-    async with link.gate:
-        await link.pace.turn()
+async def _once(delivery: Delivery, by: Try, *, first: bool) -> Delivered:
+    async with by.turn(first=first):
+        started = time.monotonic()
         try:
             async with asyncio.timeout(DEADLINE_S):
-                return await link.sink.deliver(delivery)
+                answer = await by.link.sink.deliver(delivery)
         except TimeoutError as error:
             raise Transient("target.timeout", "No answer in time", in_doubt=True) from error
+        return Delivered(answer, _since_ms(started))
 
 
-async def _recalled(delivery: Delivery, headers: Mapping[str, Any], link: Link) -> Answer | None:
+async def _recalled(delivery: Delivery, headers: Mapping[str, Any], by: Try) -> Delivered | None:
     """What the system says it holds of an earlier try of which it is not known how it ended."""
-    if not headers.get(DOUBT) or not isinstance(link.sink, Recalls):
+    sink = by.link.sink
+    if not headers.get(DOUBT) or not isinstance(sink, Recalls):
         return None
-    async with link.gate, asyncio.timeout(DEADLINE_S):
-        return await link.sink.recall(delivery)
+    async with by.turn(first=True), asyncio.timeout(DEADLINE_S):
+        started = time.monotonic()
+        answer = await sink.recall(delivery)
+    return Delivered(answer, _since_ms(started)) if answer else None
+
+
+def _since_ms(started: float) -> int:
+    return round((time.monotonic() - started) * 1000)

@@ -7,7 +7,7 @@ Units      seconds
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
@@ -15,18 +15,22 @@ from hub.broker import Incoming, Outgoing, Publisher, acknowledge, hand_back
 from hub.delivery.attempt import attempt_of
 from hub.delivery.held import Order
 from hub.envelope import ATTEMPT, DOUBT
-from hub.topology import delayed, route_queue
-from schemas.message import Message
+from hub.receipt_writer import ReceiptWriter
+from hub.topology import delayed
+from schemas.message import Body, Message
 
-__all__ = ["Held", "Job", "Queued"]
+__all__ = ["Hand", "Held", "Job", "Queued"]
 
 AGAIN_S = 5.0
 
 
 class Job(Protocol):
-    """One message on one route. *message* is set once it is decoded."""
+    """One message on one route. *message* is set once it is decoded, *mapped* once it is put in the
+    system's words; *bulk* gives way to others."""
 
     message: Message | None
+    mapped: Body | None
+    bulk: bool
 
     @property
     def headers(self) -> Mapping[str, Any]: ...
@@ -45,13 +49,15 @@ class Job(Protocol):
 
 @dataclass(slots=True)
 class Queued:
-    """From the queue. *order* is that of the route, where it keeps one."""
+    """From *queue*, in which *bulk* waits. *order* is that of the route, where it keeps one."""
 
     incoming: Incoming
-    route: str
+    queue: str
     publisher: Publisher
     order: Order | None
+    bulk: bool = False
     message: Message | None = None
+    mapped: Body | None = None
 
     @property
     def headers(self) -> Mapping[str, Any]:
@@ -74,8 +80,7 @@ class Queued:
             due = now + timedelta(seconds=seconds)
             replaced = await self._held(headers, due, now)
         else:
-            queue = route_queue(self.route)
-            await self.publisher.publish(delayed(queue, seconds, self.body, headers))
+            await self.publisher.publish(delayed(self.queue, seconds, self.body, headers))
         await acknowledge([self.incoming])
         return replaced
 
@@ -96,8 +101,8 @@ class Queued:
             await (self.wait(now) if self.message else hand_back([self.incoming]))
             return
         # As a new message: handed back, it would near the broker's delivery limit each time.
-        headers = dict(self.headers)
-        await self.publisher.publish(Outgoing("", route_queue(self.route), self.body, headers))
+        again = Outgoing("", self.queue, self.body, dict(self.headers))
+        await self.publisher.publish(again)
         await acknowledge([self.incoming])
 
     async def _held(
@@ -115,7 +120,9 @@ class Held:
     headers: dict[str, Any]
     body: bytes
     order: Order
-    message: Message | None = field(default=None)
+    bulk: bool = False
+    message: Message | None = None
+    mapped: Body | None = None
 
     async def done(self) -> None:
         if self.message:
@@ -138,3 +145,17 @@ class Held:
         if self.message is None:
             return ()
         return await self.order.hold(self.message, headers, self.body, due=due, at=now)
+
+
+@dataclass(frozen=True, slots=True)
+class Hand:
+    """By what the outcome of a delivery is told, and what its job is made of: *queue* it comes from,
+    in which *bulk* waits."""
+
+    publisher: Publisher
+    receipts: ReceiptWriter
+    queue: str
+    bulk: bool = False
+
+    def job(self, incoming: Incoming, order: Order | None) -> Queued:
+        return Queued(incoming, self.queue, self.publisher, order, self.bulk)

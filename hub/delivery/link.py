@@ -5,14 +5,14 @@ Units      seconds; hours of the day are Beijing time
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta, timezone
 
+from hub.delivery.turns import Turns
 from hub.port import Sink
 from schemas.errors import Transient
 
-__all__ = ["Breaker", "Hours", "Link", "Pace"]
+__all__ = ["Breaker", "Hours", "Link"]
 
 BEIJING = timezone(timedelta(hours=8))
 TRIP_AFTER = 8
@@ -41,22 +41,6 @@ class Hours:
         return (begins - at).total_seconds()
 
 
-class Pace:
-    """No more than *per_s* calls a second, evenly; 0: as many as there are."""
-
-    def __init__(self, per_s: float = 0.0) -> None:
-        self._gap = 1 / per_s if per_s else 0.0
-        self._next = 0.0
-
-    async def turn(self) -> None:
-        if not self._gap:
-            return
-        now = asyncio.get_running_loop().time()
-        mine = max(now, self._next)
-        self._next = mine + self._gap
-        await asyncio.sleep(mine - now)
-
-
 class Breaker:
     """Trips when calls fail one after the other: then the system is left alone and asked by its
     own check how it is, and no message spends its attempts on it."""
@@ -79,13 +63,12 @@ class Breaker:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """*gate* bounds the deliveries in flight to the system, *parallel* those of one route."""
+    """*turns* bounds the calls to the system, *parallel* the deliveries of one route."""
 
     system: str
     sink: Sink
-    gate: asyncio.Semaphore
+    turns: Turns
     parallel: int
-    pace: Pace = field(default_factory=Pace)
     hours: Hours | None = None
     breaker: Breaker = field(default_factory=Breaker)
 

@@ -21,11 +21,13 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from schemas.errors import Misconfigured, Transient
 
-__all__ = ["Store", "insert_once"]
+__all__ = ["Store", "away", "insert_once", "translated"]
 
 T = TypeVar("T")
 BUSY_S = 30.0
 THREADS = 8
+# SQLSTATE disk_full of PostgreSQL, SQLITE_FULL in SQLite's words.
+DISK_FULL, SQLITE_FULL = "53100", "disk is full"
 
 
 class Store:
@@ -66,13 +68,13 @@ class Store:
 
     def write_now(self, work: Callable[[Connection], T]) -> T:
         """`write` for a thread that may block: the command line."""
-        with _translated(), self.engine.connect() as plain:
+        with translated(), self.engine.connect() as plain:
             connection = plain.execution_options(shuniu_write=True)
             with connection.begin():
                 return work(connection)
 
     def read_now(self, work: Callable[[Connection], T]) -> T:
-        with _translated(), self.engine.connect() as connection:
+        with translated(), self.engine.connect() as connection:
             return work(connection)
 
     def close(self) -> None:
@@ -115,8 +117,17 @@ def _engine(url: str, *, embedded: bool) -> Engine:
     return engine
 
 
+def away(error: BaseException | None, said: str) -> Transient:
+    """What the driver's *error* means to those who wait: ``store.full`` where a person must make
+    room, else ``store.down``."""
+    if getattr(error, "sqlstate", None) == DISK_FULL or SQLITE_FULL in str(error):
+        return Transient("store.full", "The disk of the database is full")
+    return Transient("store.down", said)
+
+
 @contextmanager
-def _translated() -> Iterator[None]:
+def translated() -> Iterator[None]:
+    """What the database says, in our kinds of error."""
     try:
         yield
     except PoolTimeout as error:
@@ -124,7 +135,7 @@ def _translated() -> Iterator[None]:
     except OperationalError as error:
         if "no such table" in str(error.orig):
             raise Misconfigured("store.schema", "The database lacks the hub's tables") from error
-        raise Transient("store.down", "The database does not answer") from error
+        raise away(error.orig, "The database does not answer") from error
     except ProgrammingError as error:
         raise Misconfigured("store.schema", "The database's tables are not the hub's") from error
     except DBAPIError as error:

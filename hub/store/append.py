@@ -23,11 +23,10 @@ import psycopg
 from sqlalchemy import Connection, String, insert, select, text
 
 from hub.crypto import sm3_bytes
-from hub.store import insert_once
+from hub.store import away, insert_once
 from hub.store.chain import FIELDS, chained
 from hub.store.partitions import REST, By, Head, heads, keep_heads
 from hub.store.tables import ledger, ledger_keys, payloads
-from schemas.errors import Transient
 
 __all__ = ["Row", "append", "fitted", "lock", "mark", "mark_before"]
 
@@ -47,6 +46,7 @@ _NAMES = ", ".join(f'"{name}"' for name in _COLUMNS)
 _INSERT = f"INSERT INTO ledger ({_NAMES}) VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608 - names of our own
 _JSON = tuple(_COLUMNS.index(name) for name in ("faults", "doubts", "envelope"))
 _AT = _COLUMNS.index("at")
+_LOCKED = text("SELECT pg_advisory_xact_lock(:lock)")
 _CLAIM = text("""
     INSERT INTO ledger_keys (mark) SELECT unnest(CAST(:marks AS bytea[]))
     ON CONFLICT DO NOTHING RETURNING mark
@@ -94,7 +94,7 @@ def lock(connection: Connection) -> None:
     """Be the only one that appends or drops until the transaction ends. In SQLite a writing
     transaction is that already."""
     if connection.dialect.name == "postgresql":
-        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+        connection.execute(_LOCKED, {"lock": LOCK})
 
 
 def mark(key: str) -> bytes:
@@ -197,4 +197,4 @@ def _driver(connection: Connection) -> Iterator[Any]:
         with driver.cursor() as cursor:
             yield cursor
     except psycopg.OperationalError as error:
-        raise Transient("store.down", "The database connection broke") from error
+        raise away(error, "The database connection broke") from error

@@ -1,4 +1,4 @@
-"""Bring a database to the present shape: the hub's revisions and those of the services.
+"""Bring a database to the present shape: the revisions of the hub, the catalogue and the services.
 
 Promises   repeatable, and safe when several processes start together: one migrates, the others wait
 """
@@ -35,7 +35,7 @@ def migrate(store: Store, services: Sequence[Path] = ()) -> None:
 def _config(connection: Connection, services: Sequence[Path]) -> Config:
     config = Config()
     config.attributes["connection"] = connection
-    folders = [HERE / "versions", *services]
+    folders = [HERE / "versions", HERE / "catalogue", *services]
     for option, value in {
         "script_location": str(HERE),
         "path_separator": "newline",

@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
-from sqlalchemy import Connection, insert, or_, select, text, update
+from sqlalchemy import Connection, bindparam, insert, or_, select, text, update
 
 from hub.store.chain import first_link
-from hub.store.tables import ledger, ledger_partitions
+from hub.store.tables import Moment, ledger, ledger_partitions
 
 __all__ = ["REST", "Head", "Span", "create", "heads", "keep_heads", "names_table", "span_of"]
 
@@ -29,6 +29,12 @@ LOCK_S = 5
 BACK, AHEAD = timedelta(days=40), timedelta(days=2)
 _TABLES = ("ledger", "payloads")
 c = ledger_partitions.c
+# Put together once: that takes longer than to run them, and they are run for every batch.
+_MOVED = update(ledger_partitions).where(c.name == bindparam("of"))
+_HEADS = select(c.name, c.since, c.until, c.rows, c.link, c.state, c.payloads)
+_LOW, _HIGH = bindparam("low", type_=Moment), bindparam("high", type_=Moment)
+_TOUCHING = _HEADS.where(or_((c.since <= _HIGH) & (c.until > _LOW), c.name == REST))
+_WITHIN = _HEADS.where(or_((c.since < _HIGH) & (c.until > _LOW), c.name == REST))
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +84,11 @@ def heads(
     found = _overlapping(connection, low, high)
     if any(head.takes(low) and head.takes(high) for head in found):
         return {head.name: head for head in found if head.state == "open"}
-    for at in sorted({span_of(at, by).since: at for at in times}.values()):
-        known = any(head.takes(at) for head in found)
-        if known or not now - BACK <= at <= now + AHEAD:
-            continue
+    # Comparing is quick, naming a span is not: only those are looked at that may get a partition.
+    earliest, latest = now - BACK, now + AHEAD
+    wanted = {at for at in times if earliest <= at <= latest}
+    untaken = [at for at in wanted if not any(head.takes(at) for head in found)]
+    for at in sorted({span_of(at, by).since: at for at in untaken}.values()):
         create(connection, [at], by=by)
         found = _overlapping(connection, low, high)
     return {head.name: head for head in found if head.state == "open"}
@@ -105,19 +112,16 @@ def create(connection: Connection, times: Iterable[datetime], *, by: By) -> list
 
 
 def keep_heads(connection: Connection, changed: Iterable[Head]) -> None:
-    for head in changed:
-        values = {"rows": head.rows, "link": head.link}
-        connection.execute(update(ledger_partitions).where(c.name == head.name).values(values))
+    moved = [{"of": head.name, "rows": head.rows, "link": head.link} for head in changed]
+    connection.execute(_MOVED, moved)
 
 
 def _overlapping(
     connection: Connection, low: datetime, high: datetime, *, touching: bool = True
 ) -> list[Head]:
     """Heads of [*low*, *high*], without *high* itself where not *touching*; and the rest's."""
-    begins = c.since <= high if touching else c.since < high
-    query = select(c.name, c.since, c.until, c.rows, c.link, c.state, c.payloads)
-    query = query.where(or_(begins & (c.until > low), c.name == REST))
-    return [Head(*row) for row in connection.execute(query)]
+    query = _TOUCHING if touching else _WITHIN
+    return [Head(*row) for row in connection.execute(query, {"low": low, "high": high})]
 
 
 def _rest_holds(connection: Connection, span: Span) -> bool:

@@ -22,6 +22,7 @@ from sqlalchemy import (
     RowMapping,
     String,
     bindparam,
+    case,
     func,
     insert,
     literal,
@@ -42,10 +43,10 @@ __all__ = [
     "adopted",
     "claim",
     "counts",
-    "free_jobs",
     "give_back",
     "guard",
     "lease",
+    "leases",
     "mark",
     "orphans",
     "outcome",
@@ -60,7 +61,8 @@ __all__ = [
 
 STAGES = ("intake", "route", "service")
 # What none of the hub's processes sent is never sent by one: that would sign it.
-STRANGERS, NO_PLACE, NOT_WAITING = "envelope.signature", "retry.no-place", "retry.not-waiting"
+STRANGERS = ("envelope.signature", "envelope.unchecked")
+NO_PLACE, NOT_WAITING = "retry.no-place", "retry.not-waiting"
 IN_DOUBT = "retry.in-doubt"
 IDS_AT_ONCE, ROWS_AT_ONCE = 500, 1000
 f, j, r = failures.c, retry_jobs.c, retry_rows.c
@@ -169,22 +171,34 @@ def claim(connection: Connection, job_id: str, step: int, most: int, at: datetim
 
 
 def _refused(stage: str, code: str) -> str:
-    if code == STRANGERS:
-        return STRANGERS
+    if code in STRANGERS:
+        return code
     return "" if stage in STAGES else NO_PLACE
 
 
-def free_jobs(connection: Connection, owner: str, now: datetime, most: int) -> Sequence[str]:
-    """Running jobs that nobody but *owner* works on."""
-    free = or_(_free(now), j.lease_owner == owner)
-    query = select(j.id).where(j.state == "running", free).order_by(j.id).limit(most)
-    return list(connection.scalars(query))
+def leases(connection: Connection, owner: str, most: int) -> Sequence[RowMapping]:
+    """Of jobs that run, and of cancelled ones that left rows staged; those that nobody or *owner* has
+    come first."""
+    left = select(r.n).where(r.job_id == j.id, r.state == "staged").exists()
+    others = case((or_(j.lease_owner.is_(None), j.lease_owner == owner), 0), else_=1)
+    query = (
+        select(j.id.label("job_id"), j.state, j.lease_owner, j.lease_until)
+        .where(or_(j.state == "running", (j.state == "cancelled") & left))
+        .order_by(others, j.id)
+        .limit(most)
+    )
+    return connection.execute(query).mappings().all()
 
 
-def lease(connection: Connection, job_id: str, owner: str, now: datetime, until: datetime) -> bool:
-    """Take the work on a job. False where somebody else was quicker, or it does not run."""
-    free = or_(_free(now), j.lease_owner == owner)
-    mine = update(retry_jobs).where(j.id == job_id, j.state == "running", free)
+def lease(connection: Connection, seen: Mapping[str, Any], owner: str, until: datetime) -> bool:
+    """Take the work on a job whose lease is still as it was *seen*. False where somebody else was
+    quicker, or it does not run."""
+    mine = update(retry_jobs).where(
+        j.id == seen["job_id"],
+        j.state == "running",
+        j.lease_owner.is_not_distinct_from(seen["owner"]),
+        j.lease_until.is_not_distinct_from(seen["until"]),
+    )
     taken = connection.execute(mine.values(lease_owner=owner, lease_until=until))
     return taken.rowcount == 1
 
@@ -206,18 +220,14 @@ def guard(connection: Connection, job_id: str, owner: str, until: datetime) -> R
     return job
 
 
-def counts(
-    connection: Connection, job_id: str, step: int
-) -> tuple[dict[str, int], datetime | None]:
-    """Rows of *step* by state, with the pinned ones; when the last of it was sent that has no
-    outcome yet."""
+def counts(connection: Connection, job_id: str, step: int) -> dict[str, int]:
+    """Rows of *step* by state, with the pinned ones."""
     query = (
-        select(r.state, func.count(), func.max(r.at, type_=Moment))
+        select(r.state, func.count())
         .where(r.job_id == job_id, or_(r.step == step, r.state == "pinned"))
         .group_by(r.state)
     )
-    found = {state: (many, at) for state, many, at in connection.execute(query)}
-    return {state: many for state, (many, _) in found.items()}, found.get("sent", (0, None))[1]
+    return {row[0]: row[1] for row in connection.execute(query)}
 
 
 def staged(connection: Connection, job_id: str, most: int, most_bytes: int) -> Sequence[RowMapping]:
@@ -349,23 +359,13 @@ def settle_staged(connection: Connection, job_id: str, at: datetime) -> None:
     _retried(connection, job_id, [row.failure_id for row in found], at)
 
 
-def orphans(connection: Connection, now: datetime, *, look_only: bool = False) -> int:
+def orphans(connection: Connection, job_ids: Sequence[str], now: datetime) -> None:
     """Rows of cancelled jobs that were staged by somebody who is gone: nobody sends them again.
     Their failures wait again, in doubt."""
-    query = (
-        select(r.job_id, r.n)
-        .join(retry_jobs, j.id == r.job_id)
-        .where(r.state == "staged", j.state == "cancelled", _free(now))
-        .limit(ROWS_AT_ONCE)
-    )
-    found = connection.execute(query).all()
-    if look_only:
-        return len(found)
-    for job_id in {row.job_id for row in found}:
+    for job_id in job_ids:
         settle_staged(connection, job_id, now)
-        doubtful = {row.n: IN_DOUBT for row in found if row.job_id == job_id}
-        give_back(connection, job_id, doubtful, now)
-    return len(found)
+        mine = select(r.n).where(r.job_id == job_id, r.state == "staged").limit(ROWS_AT_ONCE)
+        give_back(connection, job_id, dict.fromkeys(connection.scalars(mine), IN_DOUBT), now)
 
 
 def outcome(n: int, failure_state: str, code: str) -> dict[str, Any]:
@@ -407,7 +407,3 @@ def _change(
 def _wait_again(connection: Connection, job_id: str, ids: Sequence[str]) -> None:
     mine = (f.id.in_(ids)) & (f.state == "retrying") & (f.job_id == job_id)
     connection.execute(update(failures).where(mine).values(state="waiting", job_id=None))
-
-
-def _free(now: datetime) -> ColumnElement[bool]:
-    return or_(j.lease_owner.is_(None), j.lease_until < now)

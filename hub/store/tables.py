@@ -38,6 +38,7 @@ __all__ = [
     "metadata",
     "outbox",
     "payloads",
+    "pipelines",
     "processes",
     "release_state",
     "releases",
@@ -46,6 +47,7 @@ __all__ = [
     "retry_rows",
     "route_queues",
     "route_states",
+    "suspects",
 ]
 
 metadata = MetaData()
@@ -358,7 +360,7 @@ release_state = Table(
 route_queues = Table(
     "route_queues",
     metadata,
-    Column("route", String(128), primary_key=True),
+    Column("route", String(128), primary_key=True),  # and ``:ordered``, where it is that queue
     Column("in_order", Boolean, nullable=False),
     Column("types", JSON, nullable=False),  # all that it was ever bound to
     Column("release", Integer, nullable=False),  # the last that declares it
@@ -370,5 +372,20 @@ processes = Table(
     Column("id", String(36), primary_key=True),
     Column("release", Integer, nullable=False),
     Column("code", String(64), nullable=False),  # why it is behind; "" where all is well
+    Column("at", Moment, nullable=False),
+)
+
+pipelines = Table(
+    "pipelines",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("at", Moment, nullable=False),
+)
+
+suspects = Table(
+    "suspects",
+    metadata,
+    Column("key", String(64), primary_key=True),
+    Column("times", Integer, nullable=False),
     Column("at", Moment, nullable=False),
 )

@@ -20,7 +20,7 @@ from web.shell import Link, Panel, Shell
 __all__ = ["console"]
 
 
-def console(
+def console(  # noqa: PLR0913 - what the composition root joins, each by its name
     shell: Shell,
     *,
     ledger: Ledger,
@@ -28,10 +28,12 @@ def console(
     topology: Topology,
     panels: Sequence[Panel] = (),
     tallies: Sequence[Tallies] = (),
+    links: Sequence[Link] = (),
     keep_s: float = 1.0,
 ) -> list[BaseRoute]:
     """
-    All pages and fragments of the console, with *panels* and *tallies* of the services.
+    All pages and fragments of the console, with *panels* and *tallies* of the services, and *links* to pages
+    of others in the navigation.
 
     Open pages share each answer of the ports for *keep_s* seconds.
     Serve them with ``shell.middleware()`` and ``shell.exception_handlers()``; announce
@@ -47,9 +49,10 @@ def console(
         page="/failures",
     )
     overview = Overview(desk, (waiting, *panels))
-    links = (
+    entries = (
         Link(title="console.overview", url="/"),
         Link(title="console.routes", url="/routes"),
+        *links,
     )
     return [
         Route("/", overview.page),
@@ -60,5 +63,5 @@ def console(
         Route("/failures/{id}", failure_pages.one),
         Route("/trace", journeys.trace),
         Route("/messages/{id}", journeys.message),
-        *shell.routes(overview.panels, links),
+        *shell.routes(overview.panels, entries),
     ]

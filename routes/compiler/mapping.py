@@ -10,7 +10,7 @@ from catalog.model import Names
 from routes.compiler import steps
 from routes.compiler.conditions import ENVELOPE_READS, expression, paths_of
 from routes.compiler.source import Source
-from routes.compiler.steps import Built, Place
+from routes.compiler.steps import MOST_INTEGER, Built, Place
 from routes.paths import Path, Scope, parse_path, pointer_of
 from routes.targets import ANYTHING, Target
 from routes.values import Condition, Value, targets_of
@@ -306,6 +306,11 @@ class _Writer:
         if kind in ("any", "text", "date"):
             # Most values are texts and stay as they are: no call for them.
             with self._source.block(f"if {variable}.__class__ is not str or not {variable}:"):
+                self._source.line(call)
+        elif kind == "integer":
+            with self._source.block(
+                f"if {variable}.__class__ is not int or not {-MOST_INTEGER} <= {variable} <= {MOST_INTEGER}:"
+            ):
                 self._source.line(call)
         else:
             self._source.line(call)

@@ -148,6 +148,8 @@ def integer_of(place: Place) -> Step:
             return None
         if value is BAD:
             return value
+        if value.__class__ is str and value.isascii() and value.isdigit() and len(value) < 19:
+            return int(value)
         number = decimal_of(value)
         if number is None or number != int(number) or abs(number) > MOST_INTEGER:
             found = place.quoted(value)
@@ -275,8 +277,14 @@ def _dated(place: Place, change: Callable[[object], str | int | None], expected:
 
 def joined(between: str, constant: tuple[bool, ...]) -> Callable[[tuple[Any, ...]], Any]:
     """Put the present parts together; absent where only constants are present."""
+    only_constants = all(constant)
 
     def join(parts: tuple[Any, ...]) -> Any:
+        if not only_constants:
+            try:
+                return between.join(parts)
+            except TypeError:
+                pass  # not all of them are texts
         if any(part is BAD for part in parts):
             return BAD
         if not any(p is not None for p, c in zip(parts, constant, strict=True) if not c):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from routes.lint.examples import check_examples
 from routes.lint.finding import Finding, Notebook, Severity
 from routes.lint.flows import check_flows
 from routes.lint.inward import check_intakes
@@ -33,4 +34,5 @@ def lint(
     check_intakes(declarations, book)
     check_routes(declarations, book)
     check_flows(declarations, book, fed, taken)
+    check_examples(declarations, book)
     return sorted(book.findings, key=lambda each: (each.file, each.line, each.code))

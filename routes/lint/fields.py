@@ -14,8 +14,8 @@ __all__ = ["Fields", "nearest"]
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """The known name that *name* was likely meant to be, or a dash."""
-    return next(iter(get_close_matches(name, list(known), n=1)), "–")
+    """The known name that *name* was likely meant to be, or ""."""
+    return next(iter(get_close_matches(name, list(known), n=1)), "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,4 +68,6 @@ class Fields:
                 page.error("lint.unknown-item", where, item=path.text, resource=resource, near=near)
                 return None
             target = above = below
+        if not target.granted:
+            page.error("lint.not-granted", where, item=path.text)
         return target

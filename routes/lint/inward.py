@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from catalog.lifecycle.accepted import accepted
 from routes.dates import has_time, writer
 from routes.lint.conditions import check_scopes
 from routes.lint.fields import nearest
@@ -44,7 +45,8 @@ def _check_publish(publish: Publish, declarations: Declarations, page: Page, whe
     check.operations(publish.operation, (*where, "operation"))
     if publish.sequence is not None:
         check.value(publish.sequence, SEQUENCE, (*where, "sequence"))
-    target = target_of(resource, declarations.catalogue)
+    catalogue = declarations.catalogue
+    target = target_of(accepted(resource, catalogue), catalogue)
     check.mapping(publish.map, target, (*where, "map"))
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from catalog.lifecycle.items import covered, paths
+from catalog.model import Resource
+from catalog.shares import shares
 from routes.lint.conditions import allowed, check_holds
 from routes.lint.fields import Fields, nearest
 from routes.lint.finding import Notebook, Page, Where
-from routes.model import RouteDeclaration
+from routes.model import GrantClause, RouteDeclaration
 from routes.site import Declarations
-from routes.targets import Target, target_of
+from routes.targets import Target, granted_of, target_of
 from routes.values import Value
 
 __all__ = ["check_routes"]
@@ -32,7 +35,8 @@ def _check_route(route: RouteDeclaration, declarations: Declarations, page: Page
             near = nearest(name, catalogue.resources)
             page.error("lint.unknown-resource", ("from", n), resource=name, near=near)
         else:
-            records[name] = target_of(resource, catalogue)
+            record = target_of(resource, catalogue)
+            records[name] = _granted(route.grant, record, resource, page)
     for n, to in enumerate(route.to):
         if to.system not in declarations.systems:
             near = nearest(to.system, declarations.systems)
@@ -49,6 +53,23 @@ def _check_route(route: RouteDeclaration, declarations: Declarations, page: Page
                 value = ", ".join(sorted(map(str, values)))
                 page.error("lint.condition-never", ("to", n, "only", text), field=text, value=value)
         _Outward(declarations, page).mapping(to.map, fields, ("to", n, "map"))
+
+
+def _granted(grant: GrantClause | None, record: Target, resource: Resource, page: Page) -> Target:
+    if grant is None:
+        return record
+    known = paths(resource)
+    for path, share in shares(resource).items():
+        if share.type == "none" and covered(path, grant.items):
+            page.error("lint.not-shared", ("grant", "items"), item=path, number=grant.number)
+    for n, item in enumerate(grant.items):
+        if item not in known:
+            near = nearest(item, known)
+            name = resource.resource
+            page.error(
+                "lint.unknown-item", ("grant", "items", n), item=item, resource=name, near=near
+            )
+    return granted_of(record, grant.items)
 
 
 class _Outward:

@@ -1,35 +1,31 @@
 """One-thing as a subscriber: applications are split, reports are joined, progress is published.
 
 Promises   reports may come before their application, repeated, and in any order: the end is the same
-Careful    rows are locked case first, application second, everywhere: two reports of one
-           application wait for each other, and never in a circle
+Form       messages of a batch are taken one after the other on rows in memory (`services.one_thing.rows`)
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any, Protocol
 
 import orjson
-from sqlalchemy import Connection, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection
 
 from hub.streams import Subscriber
 from schemas.message import Body, Message, Operation, Publication, ResourceName
+from services.one_thing.rows import Item, Rows
 from services.one_thing.rules import (
     ACCEPTED_OF_CASE,
     SLOTS,
     Due,
-    ItemView,
     OneThingRules,
     accepted_case,
     application_state,
     item_cases,
     merged,
-    view,
 )
-from services.one_thing.tables import applications, items
 
 __all__ = ["NAME", "Seal", "subscriber"]
 
@@ -47,162 +43,141 @@ class Seal(Protocol):
 
 def subscriber(rules: OneThingRules, seal: Seal, due: Due | None = None) -> Subscriber:
     """*due* tells an accepted case's promised day; without it that optional item is left out."""
-    handler = _Handler(rules, seal, due)
     resources = (APPLICATION, *map(ResourceName, SLOTS))
-    return Subscriber(name=NAME, resources=resources, handle=handler.take)
-
-
-class _Handler:
-    def __init__(self, rules: OneThingRules, seal: Seal, due: Due | None) -> None:
-        self._rules, self._seal, self._due = rules, seal, due
 
     def take(
-        self, connection: Connection, message: Message, now: datetime
-    ) -> Sequence[Publication]:
+        connection: Connection, messages: Sequence[Message], now: datetime
+    ) -> Sequence[Sequence[Publication]]:
+        return _Taking(Rows(connection, now), rules, seal, due, now).take(messages)
+
+    return Subscriber(name=NAME, resources=resources, handle_all=take)
+
+
+class _Taking:
+    """One transaction's messages."""
+
+    def __init__(
+        self, rows: Rows, rules: OneThingRules, seal: Seal, due: Due | None, now: datetime
+    ) -> None:
+        self._rows, self._rules, self._seal, self._due, self._now = rows, rules, seal, due, now
+        self._opened: dict[str, list[dict[str, Any]]] = {}
+
+    def take(self, messages: Sequence[Message]) -> Sequence[Sequence[Publication]]:
+        self._read(messages)
+        told = [self._one(message) for message in messages]
+        self._rows.keep()
+        return told
+
+    def _read(self, messages: Sequence[Message]) -> None:
+        """Make and hold the rows of all *messages*."""
+        told = [message.body for message in messages if message.resource == APPLICATION]
+        cases = {str(body["applicationNo"]): item_cases(body, self._rules) for body in told[::-1]}
+        first = {str(body["applicationNo"]): body for body in told[::-1]}
+        for number in self._rows.known(first):
+            del first[number], cases[number]
+        reported = {str(m.body["caseNo"]) for m in messages if m.resource != APPLICATION}
+        opened = {str(case["caseNo"]) for each in cases.values() for case in each}
+        self._rows.hold_items(reported | opened)
+        new = self._rows.open_applications([_application(body) for body in first.values()])
+        self._rows.hold_applications(new)
+        self._opened = {number: each for number, each in cases.items() if number in new}
+
+    def _one(self, message: Message) -> Sequence[Publication]:
         if message.resource == APPLICATION:
-            return self._split(connection, message.body, now)
-        return self._join(connection, message, now)
+            return self._split(str(message.body["applicationNo"]))
+        return self._join(message)
 
-    def _split(
-        self, connection: Connection, application: Body, now: datetime
-    ) -> Sequence[Publication]:
-        cases = item_cases(application, self._rules)
-        number = str(application["applicationNo"])
-        row = {
-            "number": number,
-            "region": application["regionCode"],
-            "theme": application["themeName"],
-            "applicant_masked": _masked(str(application["applicantName"])),
-            "apply_time": application["applyTime"],
-            "delivery_mode": application["deliveryMode"],
-            "state": "1",
-            "version": 0,
-            "updated_at": now,
-        }
-        if not connection.execute(_once(connection, applications), row).rowcount:
+    def _split(self, number: str) -> Sequence[Publication]:
+        """A new application's item cases; nothing for one that was split before."""
+        cases = self._opened.pop(number, None)
+        if cases is None:
             return ()
-        published: list[Publication] = []
-        for case in cases:
-            published += self._open(connection, case, now)
-        return [*published, *self._progress(connection, number, now)]
+        published = [told for case in cases for told in self._open(case)]
+        return [*published, self._progress(number)]
 
-    def _open(
-        self, connection: Connection, case: dict[str, Any], now: datetime
-    ) -> list[Publication]:
+    def _open(self, case: dict[str, Any]) -> list[Publication]:
         """A new item case; what was reported of it before it was known is joined now."""
-        row = _row_of(connection, case["caseNo"], now)
-        facts = dict(row.facts)
-        accepted = accepted_case(case, facts, self._rules, self._due)
+        item = self._rows.items[case["caseNo"]]
+        accepted = accepted_case(case, item.facts, self._rules, self._due)
         needed = {name: case[name] for name in ACCEPTED_OF_CASE}
-        change = {
-            "application": case["applicationNo"],
-            "number": int(case["caseNo"].rpartition("-")[2]),
-            "catalog_code": case["catalogCode"],
-            "task_name": case["taskName"],
-            "org": case["handlingOrgName"],
-            "state": view(facts).state,
-            "accepted_published": accepted is not None,
-            "sealed": None if accepted else self._seal.seal(orjson.dumps(needed)),
-            "updated_at": now,
-        }
-        here = items.c.case_no == case["caseNo"]
-        connection.execute(update(items).where(here).values(**change))
-        published = [_publication("itemCase", case["caseNo"], case)]
+        item.application = case["applicationNo"]
+        item.number = int(case["caseNo"].rpartition("-")[2])
+        item.catalog_code, item.task_name = case["catalogCode"], case["taskName"]
+        item.org = case["handlingOrgName"]
+        item.accepted_published = accepted is not None
+        item.sealed = None if accepted else self._seal.seal(orjson.dumps(needed))
+        self._rows.changed_items.add(item.case_no)
+        published = [_publication("itemCase", item.case_no, case)]
         if accepted:
-            published.append(_publication("acceptedCase", case["caseNo"], accepted))
+            published.append(_publication("acceptedCase", item.case_no, accepted))
         return published
 
-    def _join(
-        self, connection: Connection, message: Message, now: datetime
-    ) -> Sequence[Publication]:
-        case_no = str(message.body["caseNo"])
-        row = _row_of(connection, case_no, now)
-        known = dict(row.facts)
-        facts = merged(known, message.resource, message.body)
-        if facts == known:
+    def _join(self, message: Message) -> Sequence[Publication]:
+        item = self._rows.items[str(message.body["caseNo"])]
+        facts = merged(item.facts, message.resource, message.body)
+        if facts == item.facts:
             return ()
-        change: dict[str, Any] = {"facts": facts, "state": view(facts).state, "updated_at": now}
+        before, item.facts = item.view, facts
+        self._rows.changed_items.add(item.case_no)
         published: list[Publication] = []
-        if row.sealed:
-            case = orjson.loads(self._seal.open(row.sealed))
+        if item.sealed:
+            case = orjson.loads(self._seal.open(item.sealed))
             if accepted := accepted_case(case, facts, self._rules, self._due):
                 # Nothing more needs the applicant's name and number: they are not kept on.
-                change |= {"accepted_published": True, "sealed": None}
-                published.append(_publication("acceptedCase", case_no, accepted))
-        connection.execute(update(items).where(items.c.case_no == case_no).values(**change))
-        if row.application and view(facts) != view(known):
-            published += self._progress(connection, row.application, now)
+                item.accepted_published, item.sealed = True, None
+                published.append(_publication("acceptedCase", item.case_no, accepted))
+        if item.application and item.view != before:
+            published.append(self._progress(item.application))
         return published
 
-    def _progress(self, connection: Connection, number: str, now: datetime) -> list[Publication]:
-        application = connection.execute(
-            select(applications).where(applications.c.number == number).with_for_update()
-        ).one()
-        rows = connection.execute(
-            select(items).where(items.c.application == number).order_by(items.c.number)
-        ).all()
-        views = [view(dict(row.facts)) for row in rows]
-        state, version = application_state(views), application.version + 1
-        connection.execute(
-            update(applications)
-            .where(applications.c.number == number)
-            .values(state=state, version=version, updated_at=now)
-        )
+    def _progress(self, number: str) -> Publication:
+        application, found = self._rows.applications[number], self._rows.items_of(number)
+        views = [item.view for item in found]
+        application.state = application_state(views)
+        application.version += 1
+        self._rows.changed_applications.add(number)
         body = {
             "applicationNo": number,
-            "applicationState": state,
+            "applicationState": application.state,
             "finishedCount": sum(each.finished for each in views),
             "totalCount": len(views),
-            "progressVersion": version,
-            "updateTime": now.astimezone(BEIJING).strftime("%Y-%m-%dT%H:%M:%S"),
-            "ItemProgress": [_item(row, each) for row, each in zip(rows, views, strict=True)],
+            "progressVersion": application.version,
+            "updateTime": self._now.astimezone(BEIJING).strftime("%Y-%m-%dT%H:%M:%S"),
+            "ItemProgress": [_item(item) for item in found],
             "regionCode": application.region,
         }
-        return [_publication("applicationProgress", f"{number}/{version}", body)]
+        return _publication("applicationProgress", f"{number}/{application.version}", body)
 
 
-def _item(row: Any, item: ItemView) -> dict[str, Any]:
+def _application(body: Body) -> dict[str, Any]:
+    return {
+        "number": str(body["applicationNo"]),
+        "region": body["regionCode"],
+        "theme": body["themeName"],
+        "applicant_masked": _masked(str(body["applicantName"])),
+        "apply_time": body["applyTime"],
+        "delivery_mode": body["deliveryMode"],
+    }
+
+
+def _item(item: Item) -> dict[str, Any]:
+    seen = item.view
     told = {
-        "caseNo": row.case_no,
-        "catalogCode": row.catalog_code,
-        "taskName": row.task_name,
-        "itemState": item.state,
-        "resultCode": item.result_code,
-        "licenceNumber": item.licence_number,
-        "dispatchState": item.dispatch_state,
+        "caseNo": item.case_no,
+        "catalogCode": item.catalog_code,
+        "taskName": item.task_name,
+        "itemState": seen.state,
+        "resultCode": seen.result_code,
+        "licenceNumber": seen.licence_number,
+        "dispatchState": seen.dispatch_state,
     }
     return {name: value for name, value in told.items() if value}
 
 
-def _publication(resource: str, key: str, body: dict[str, Any]) -> Publication:
+def _publication(resource: str, key: str, body: Mapping[str, Any]) -> Publication:
     return Publication(
         resource=ResourceName(resource), operation=Operation.CREATED, key=key, body=body
     )
-
-
-def _row_of(connection: Connection, case_no: str, now: datetime) -> Any:
-    """The row of a case, held until the end of the transaction; made where there is none yet."""
-    empty = {
-        "case_no": case_no,
-        "application": "",
-        "number": 0,
-        "catalog_code": "",
-        "task_name": "",
-        "org": "",
-        "facts": {},
-        "state": "1",
-        "accepted_published": False,
-        "sealed": None,
-        "updated_at": now,
-    }
-    connection.execute(_once(connection, items), empty)
-    here = items.c.case_no == case_no
-    return connection.execute(select(items).where(here).with_for_update()).one()
-
-
-def _once(connection: Connection, table: Any) -> Any:
-    made = sqlite if connection.dialect.name == "sqlite" else postgresql
-    return made.insert(table).on_conflict_do_nothing()
 
 
 def _masked(name: str) -> str:

@@ -27,6 +27,7 @@ __all__ = [
     "SLOTS",
     "Due",
     "FactKind",
+    "Facts",
     "ItemRule",
     "ItemView",
     "OneThingRules",

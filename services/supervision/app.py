@@ -15,10 +15,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from hub.streams import Subscriber
+from schemas.calendar import Calendar, read_calendars
 from schemas.declarations import parse
 from schemas.errors import Fault, Misconfigured
 from schemas.texts import say
-from services.supervision.calendar import Calendar, read_calendars
 from services.supervision.clock import Limit, deadline
 from services.supervision.handlers import FOLLOWS, NAME, Supervisor
 from services.supervision.rules import COLOURS, SupervisionRules

@@ -17,7 +17,7 @@ import orjson
 from schemas.message import Body
 from services.supervision.clock import UNITS, Limit, Pause
 
-__all__ = ["CaseFacts", "doubt", "facts_of", "merged"]
+__all__ = ["CaseFacts", "Kept", "doubt", "facts_of", "merged"]
 
 INSTANT, ACCEPTED, EXTENDS = "1", "1", "1"
 Kept = dict[str, Any]

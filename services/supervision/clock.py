@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from schemas.calendar import Calendar
 from schemas.errors import Rejected
-from services.supervision.calendar import Calendar
 
 __all__ = ["UNITS", "Limit", "Pause", "deadline", "elapsed", "is_near", "is_over", "paused"]
 

@@ -7,20 +7,18 @@ Careful    a year without a calendar stops the judging, loudly: messages wait in
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta, timezone
-from typing import Any
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta, timezone
 
 import structlog
-from sqlalchemy import Connection, delete, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, select
 
 from hub.streams import Subscriber
+from schemas.calendar import Calendar
 from schemas.message import Message, Publication, ResourceName
-from services.supervision.calendar import Calendar
-from services.supervision.case import CaseFacts, doubt, facts_of, merged
-from services.supervision.rules import Card, SupervisionRules, cards
-from services.supervision.tables import cards as card_rows
+from services.supervision.case import Kept, doubt, facts_of, merged
+from services.supervision.rows import Judged, held, keep
+from services.supervision.rules import SupervisionRules, cards
 from services.supervision.tables import cases
 
 __all__ = ["FOLLOWS", "NAME", "Supervisor"]
@@ -47,25 +45,25 @@ class Supervisor:
 
     @property
     def subscriber(self) -> Subscriber:
-        return Subscriber(name=NAME, resources=tuple(map(ResourceName, FOLLOWS)), handle=self.take)
+        resources = tuple(map(ResourceName, FOLLOWS))
+        return Subscriber(name=NAME, resources=resources, handle_all=self.take)
 
     def take(
-        self, connection: Connection, message: Message, now: datetime
-    ) -> Sequence[Publication]:
-        """A `hub.streams.Handler`; publishes nothing."""
-        case_no = str(message.body["caseNo"])
-        made = sqlite if connection.dialect.name == "sqlite" else postgresql
-        empty = {"case_no": case_no, "kept": {}, "open": 1}
-        connection.execute(made.insert(cases).on_conflict_do_nothing(), empty)
-        row = connection.execute(
-            select(cases).where(cases.c.case_no == case_no).with_for_update()
-        ).one()
-        kept = merged(dict(row.kept), message.resource, message.body)
-        case = facts_of(kept)
-        if (why := doubt(case)) and why != doubt(facts_of(dict(row.kept))):
-            log.warning("case.doubted", case=case_no, code=why)
-        self._judge(connection, case_no, kept, case, now)
-        return ()
+        self, connection: Connection, messages: Sequence[Message], now: datetime
+    ) -> Sequence[Sequence[Publication]]:
+        """A `hub.streams.BatchHandler`; publishes nothing. A case is judged once, by all that is
+        told of it."""
+        numbers = [str(message.body["caseNo"]) for message in messages]
+        known = held(connection, sorted(set(numbers)))
+        kept = dict(known)
+        for number, message in zip(numbers, messages, strict=True):
+            kept[number] = merged(kept[number], message.resource, message.body)
+        for number, facts in kept.items():
+            why = doubt(facts_of(facts))
+            if why and why != doubt(facts_of(known[number])):
+                log.warning("case.doubted", case=number, code=why)
+        self._judge(connection, kept, now)
+        return [()] * len(messages)
 
     def sweep(self, connection: Connection, now: datetime) -> int:
         """
@@ -82,10 +80,8 @@ class Supervisor:
             .limit(SWEEP_ROWS)
             .with_for_update(skip_locked=True)
         )
-        changed = 0
-        for case_no, kept in connection.execute(query).all():
-            changed += self._judge(connection, case_no, kept, facts_of(kept), now)
-        return changed
+        found = {row.case_no: row.kept for row in connection.execute(query)}
+        return self._judge(connection, found, now)
 
     def _judged(self, now: datetime) -> str:
         """What a judgement depends on, besides the case."""
@@ -93,49 +89,13 @@ class Supervisor:
         rules = f"{self._rules.rules}/{self._rules.version}"
         return f"{today} {rules} {self._calendar.version}"[:LONGEST_JUDGED]
 
-    def _judge(
-        self,
-        connection: Connection,
-        case_no: str,
-        kept: dict[str, Any],
-        case: CaseFacts,
-        now: datetime,
-    ) -> bool:
+    def _judge(self, connection: Connection, kept: Mapping[str, Kept], now: datetime) -> int:
+        """Give the cases *kept* their cards; how many came, went or changed."""
         today = now.astimezone(BEIJING).date()
-        given = cards(case, today, self._rules, self._calendar)
-        here = cases.c.case_no == case_no
-        values = {"kept": kept, "open": int(case.is_open), "judged": self._judged(now)}
-        connection.execute(update(cases).where(here).values(**values))
-        return _keep(connection, case_no, given[0] if given else None, kept.get("case", {}), now)
-
-
-def _keep(
-    connection: Connection,
-    case_no: str,
-    card: Card | None,
-    described: dict[str, Any],
-    now: datetime,
-) -> bool:
-    """Make *card* the card of its case; True where it is another one than before."""
-    mine = card_rows.c.case_no == case_no
-    known = connection.execute(select(card_rows).where(mine)).first()
-    if card is None:
-        if known is not None:
-            connection.execute(delete(card_rows).where(mine))
-        return known is not None
-    row = {
-        "case_no": case_no,
-        "colour": card.colour,
-        "rule": card.rule,
-        "facts": card.facts,
-        "task_name": described.get("taskName") or "",
-        "org": described.get("handlingOrgName") or "",
-        "region": described.get("regionCode") or "",
-    }
-    if known is not None and known.rule == card.rule:
-        connection.execute(update(card_rows).where(mine).values(**row))
-        return False
-    connection.execute(delete(card_rows).where(mine))
-    since = now.astimezone(UTC).isoformat()
-    connection.execute(insert(card_rows), {**row, "since": since})
-    return True
+        judged = []
+        for case_no, told in kept.items():
+            case = facts_of(told)
+            given = cards(case, today, self._rules, self._calendar)
+            card = given[0] if given else None
+            judged.append(Judged(case_no, told, is_open=case.is_open, card=card))
+        return keep(connection, judged, by=self._judged(now), now=now)

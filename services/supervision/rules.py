@@ -13,8 +13,8 @@ from datetime import date
 
 from pydantic import Field
 
+from schemas.calendar import Calendar
 from schemas.declarations import Declared
-from services.supervision.calendar import Calendar
 from services.supervision.case import CaseFacts, doubt
 from services.supervision.clock import Limit, deadline, elapsed, is_near, is_over, paused
 

@@ -20,6 +20,7 @@ from hub.store.retries import Chosen
 from shuniu.cli.output import guarded
 from shuniu.clock import now
 from shuniu.instance import Instance, open_store
+from shuniu.releases import live_plan
 from shuniu.settings import Settings
 
 __all__ = [
@@ -65,7 +66,8 @@ def at_desk(settings: Settings, work: Callable[[Opened], Awaitable[T]], *, as_js
         instance = Instance.of(settings)
         store = open_store(settings)
         try:
-            desk = FailureDesk(store, instance.seal(), instance.plan(), now)
+            plan = await asyncio.to_thread(live_plan, instance, store)
+            desk = FailureDesk(store, instance.seal(), plan, now)
             return await work(Opened(desk, RetryJobs(store, now)))
         finally:
             store.close()

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,9 +16,9 @@ import orjson
 import typer
 
 from hub.envelope import decode_body
-from hub.failure_views import History
 from hub.rehearsal import Rehearsed
 from hub.retry_policy import Policy
+from monitoring.failure_api import shown
 from schemas.errors import Fault, Misconfigured
 from schemas.texts import say
 from shuniu.cli import retry_jobs
@@ -57,7 +56,6 @@ app = typer.Typer(help="Failures: look, rehearse, retry, edit, redirect, discard
 app.add_typer(retry_jobs.app, name="job")
 Ids = Annotated[list[str], typer.Argument(metavar="ID...")]
 Id = Annotated[str, typer.Argument(metavar="ID")]
-SEALED = ("sealed", "edited", "mapped", "headers")
 
 
 @app.command("list")
@@ -67,13 +65,24 @@ def listed(
         str, typer.Option(help="waiting, retrying, resolved, discarded, redirected")
     ] = "waiting",
     group: Annotated[str, typer.Option(help="Fingerprint of one group.")] = "",
+    stage: Stage = "",
+    route: OnRoute = "",
+    system: System = "",
+    resource: Resource = "",
+    code: Code = "",
+    after: Annotated[str, typer.Option(help="Those listed after the failure of this id.")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Failures, newest first."""
+    """Failures, newest first, five hundred at a time."""
     settings = settings_for()
-    rows = at_desk(settings, lambda open_: open_.desk.listed(state, group), as_json=as_json)
+    chosen = chosen_by(
+        None, group=group, stage=stage, route=route, system=system, resource=resource, code=code
+    )
+    rows = at_desk(
+        settings, lambda open_: open_.desk.listed(state, chosen, after=after), as_json=as_json
+    )
     if as_json:
-        print_json({"ok": True, "failures": [_shown(row) for row in rows]})
+        print_json({"ok": True, "failures": [shown.failure(row) for row in rows]})
         return
     print_table(
         ("id", "stage", "route", "resource", "subject", "tries", "reason", "group"),
@@ -99,26 +108,11 @@ def show(failure_id: Id, *, as_json: AsJson = False) -> None:
     """One failure: every reason, its body with personal data masked, and all that was done."""
     settings = settings_for()
 
-    async def look(open_: Opened) -> dict[str, Any]:
-        desk = open_.desk
-        row, history = await desk.row(failure_id), await desk.history(failure_id)
-        edits = [
-            {
-                **{name: edit[name] for name in ("n", "at", "by", "reason")},
-                "body": desk.masked(row, edit["sealed"]),
-            }
-            for edit in history.edits
-        ]
-        return {
-            "failure": _shown(row),
-            "body": desk.masked(row),
-            "original": desk.masked(row, row["sealed"]),
-            "mapped": desk.mapped(row),
-            "edits": edits,
-            **_done_with(history),
-        }
-
-    told = at_desk(settings, look, as_json=as_json)
+    told = at_desk(
+        settings,
+        lambda open_: shown.failure_with_history(open_.desk, failure_id),
+        as_json=as_json,
+    )
     if as_json:
         print_json({"ok": True, **told})
         return
@@ -126,7 +120,9 @@ def show(failure_id: Id, *, as_json: AsJson = False) -> None:
         console.print(f"[bold]{name}[/bold]  {value}", highlight=False)
     for each in told["acts"]:
         console.print(f"{each['at']}  {each['by']}  {each['act']}  {each['reason']}")
-    console.print_json(orjson.dumps(told["body"]).decode())
+    for name in ("original", "body", "mapped"):
+        console.print(f"[bold]{name}[/bold]")
+        console.print_json(orjson.dumps(told[name]).decode())
 
 
 @app.command()
@@ -256,7 +252,7 @@ def rehearse(
     found = at_desk(settings, lambda open_: open_.desk.rehearse(chosen), as_json=as_json)
     counted = Counter(each.would for each in found)
     if as_json:
-        told = [_rehearsed(each) for each in found]
+        told = [shown.rehearsed(each) for each in found]
         print_json({"ok": not counted["fail"], "counts": counted, "failures": told})
     else:
         print_table(
@@ -292,35 +288,6 @@ def _sent(ids: Sequence[str], as_json: bool) -> None:
         console.print(f"{len(ids)}")
     if not ids:
         raise typer.Exit(1)
-
-
-def _shown(row: Mapping[Any, Any]) -> dict[str, Any]:
-    told = {name: value for name, value in row.items() if name not in SEALED}
-    told["reasons"] = [
-        {
-            **fault,
-            "zh": say(fault["code"], fault["facts"], "zh"),
-            "en": say(fault["code"], fault["facts"], "en"),
-        }
-        for fault in row["faults"]
-    ]
-    return told
-
-
-def _done_with(history: History) -> dict[str, Any]:
-    return {
-        "acts": [dict(act) for act in history.acts],
-        "retries": [dict(each) for each in history.retries],
-    }
-
-
-def _rehearsed(each: Rehearsed) -> dict[str, Any]:
-    told = asdict(each)
-    for place in (told, *told["legs"]):
-        for fault in place["faults"]:
-            for lang in ("zh", "en"):
-                fault[lang] = say(fault["code"], fault["facts"], lang)
-    return told
 
 
 def _first_reason(each: Rehearsed, lang: str) -> str:

@@ -35,7 +35,11 @@ def print_json(document: Any) -> None:
 
 
 def print_table(headings: Sequence[str], rows: Sequence[Sequence[Any]], title: str = "") -> None:
-    table = Table(*headings, title=title or None, title_justify="left", header_style="bold")
+    """What is too wide goes on in the next line: a Chinese sentence has no blanks to break at, and by
+    rich's own choice would be cut."""
+    table = Table(title=title or None, title_justify="left", header_style="bold")
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
     for row in rows:
         table.add_row(*(str(cell) for cell in row))
     console.print(table)

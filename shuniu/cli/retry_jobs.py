@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from hub.retry_policy import CANARIES, Policy
+from monitoring.failure_api import shown
 from schemas.errors import Misconfigured
-from schemas.texts import say
 from shuniu.cli.desk import (
     Code,
     Every,
@@ -125,11 +125,9 @@ def show(
     async def look(open_: Opened) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         job = await open_.jobs.one(job_id)
         rows = await open_.jobs.rows(job_id, state=state, after=after)
-        return job, [dict(row) for row in rows]
+        return job, [shown.job_row(row) for row in rows]
 
     job, rows = at_desk(settings, look, as_json=as_json)
-    for row in rows:
-        row |= {lang: say(row["code"], {}, lang) if row["code"] else "" for lang in ("zh", "en")}
     if as_json:
         print_json({"ok": True, "job": job, "rows": rows})
         return

@@ -18,7 +18,7 @@ import httpx
 from hub.broker import Broker
 from hub.plan import Plan
 from hub.store import Store
-from hub.topology import depths, route_queue, service_queue
+from hub.topology import FAILURE_QUEUE, LEDGER, PIPELINE, depths, service_queue
 from schemas.errors import Misconfigured, Transient
 from shuniu.demo.children import child, ended
 from shuniu.demo.partners import Partners
@@ -31,7 +31,7 @@ from shuniu.settings import Settings
 __all__ = ["Demo", "open_demo"]
 
 READY_S, LOOK_S = 90.0, 0.5
-CORE_QUEUES = ("pipeline", "ledger", "failures")
+CORE_QUEUES = (*PIPELINE, LEDGER, FAILURE_QUEUE)
 
 
 @dataclass(slots=True)
@@ -172,7 +172,7 @@ async def _refuse_leftovers(broker: Broker, plan: Plan) -> None:
 
 
 def _queues(plan: Plan) -> list[str]:
-    routes = [route_queue(name) for name in plan.routes]
+    routes = [queue for name in plan.routes for queue in plan.queues_of(name)]
     return [*CORE_QUEUES, *routes, *map(service_queue, FOLLOWED)]
 
 

@@ -96,6 +96,60 @@ SLIPS = [
         RESOURCE,
     ),
     ("  - {element: shipNo}\n", "", "catalog.element-unused", ELEMENT),
+    # words of names, synonyms and states (GB/T 19488.1)
+    (
+        "short_name: shipNo",
+        "short_name: shipNo\n    object_class: 船舶\n    property: 航行\n    representation: 号",
+        "catalog.name-words",
+        ELEMENT,
+    ),
+    ("zh: 船舶号", "zh: 材料 名称", "catalog.near-synonym", ELEMENT),
+    (
+        "short_name: shipNo",
+        "short_name: shipNo\n    synonyms: [材料名称]",
+        "catalog.near-synonym",
+        ELEMENT,
+    ),
+    (
+        "short_name: shipNo",
+        "short_name: shipNo\n    status: retired",
+        "catalog.element-retired",
+        RESOURCE,
+    ),
+    (
+        "short_name: shipNo",
+        "short_name: shipNo\n    replaced_by: uscc",
+        "catalog.replaced-alive",
+        ELEMENT,
+    ),
+    # metadata and sharing after the 2017 guide, on the item too (R-A5)
+    ('code: "307013/900001"', 'code: "907013/900001"', "catalog.resource-code", RESOURCE),
+    ('code: "307013/900001"', 'code: "309013/900001"', "catalog.resource-code", RESOURCE),
+    (
+        "provider: 市行政审批局",
+        "provider: 市行政审批局\nprovider_code: 91350100M000100Y44",
+        "catalog.provider-code",
+        RESOURCE,
+    ),
+    (
+        "cycle: real-time",
+        'cycle: real-time\npublished: "2026-02-30"',
+        "catalog.published",
+        RESOURCE,
+    ),
+    (SHARE, SHARE.replace("conditional", "none"), "catalog.ground-missing", RESOURCE),
+    (
+        "- {element: shipNo}",
+        "- {element: shipNo, share: {type: unconditional, way: interface}}",
+        "catalog.item-looser",
+        RESOURCE,
+    ),
+    (
+        "- {element: shipNo}",
+        "- {element: shipNo, share: {type: conditional, condition: 待定, way: interface}}",
+        "catalog.placeholder",
+        RESOURCE,
+    ),
 ]
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
 
-from catalog.derive.mask import HIDDEN, compile_mask, mask_wholly, redacted
-from tests.catalog.a_catalogue import VALID, reference_site, small
+from catalog.derive.mask import HIDDEN, Showing, compile_mask, mask_wholly, redacted, showing_of
+from catalog.derive.sample import sample_body
+from catalog.model import Item, Sensitivity
+from tests.catalog.a_catalogue import VALID, dice, reference_site, small
 
 CATALOGUE = small()
 MASK = compile_mask(CATALOGUE.resources["caseAcceptance"], CATALOGUE)
@@ -109,3 +112,46 @@ def test_no_personal_element_of_the_site_is_shown_as_it_is() -> None:
                 masked = shown(name, **{element.short_name: secret})
                 assert secret not in str(masked), (name, element.short_name)
                 assert secret[2:-2] not in str(masked), (name, element.short_name)
+
+
+def leaves(items: tuple[Item, ...], body: Any) -> Iterator[tuple[str, Any]]:
+    """Every plain value of *body* with the short name of its element, in groups and lists too."""
+    for item in items:
+        value = body.get(item.wire_name) if isinstance(body, Mapping) else None
+        for each in value if isinstance(value, list) else [value]:
+            if item.group:
+                yield from leaves(item.items, each)
+            elif each is not None:
+                yield item.wire_name, each
+
+
+@pytest.mark.parametrize("name", sorted(SITE.resources))
+def test_what_is_classified_is_masked_wherever_it_stands(name: str) -> None:
+    """Made-up bodies, groups and lists and all: no personal value is left, and of what is open all is,
+    in the same shape."""
+    resource = SITE.resources[name]
+    mask = compile_mask(resource, SITE)
+    for seed in range(10):
+        body = sample_body(resource, SITE, dice(seed))
+        seen = list(leaves(resource.items, mask(body)))
+        for (item, value), (same, shown_value) in zip(
+            leaves(resource.items, body), seen, strict=True
+        ):
+            assert item == same
+            personal = SITE.elements[item].sensitivity in {
+                Sensitivity.PERSONAL,
+                Sensitivity.SENSITIVE,
+            }
+            assert personal == (value != shown_value), (item, shown_value)
+
+
+def test_how_an_element_is_shown_comes_from_its_classification() -> None:
+    """Each way is used; classified higher, an open element is no longer shown."""
+    used = {showing_of(each) for each in SITE.elements.values()}
+    case = SITE.elements["caseNo"]
+
+    assert set(Showing) == used
+    assert Showing.TEXT is showing_of(case)
+    for level in (Sensitivity.PERSONAL, Sensitivity.SENSITIVE):
+        higher = case.model_copy(update={"sensitivity": level})
+        assert Showing.NUMBER is showing_of(higher)

@@ -152,3 +152,30 @@ def test_the_regions_are_the_citys() -> None:
 
     assert 23 == len(codes)
     assert all(code.startswith("1301") for code in codes)
+
+
+# Names that other standards cite from GB/T 19488.2-2008, and those of the tables that public elements need.
+PUBLIC = (
+    "姓名 机构名称 组织机构代码 移动号码 联系电话 电子信箱 邮政编码 通信地址 详细地址 民族 职务 经营范围 "
+    "日期时间 日期 公民身份号码 性别代码 民族代码 证件号码 金额 缴款单号 行政许可决定书文号"
+)
+
+
+@pytest.mark.parametrize("name", PUBLIC.split())
+def test_a_public_element_is_declared(name: str) -> None:
+    """Under the standard's name, with where it comes from and the words of its name (R-A4)."""
+    (element,) = (each for each in SITE.elements.values() if each.name.zh == name)
+
+    assert element.standard
+    assert element.object_class or element.property
+    assert element.identifier.startswith("HUB.")
+
+
+def test_tables_of_standards_are_whole() -> None:
+    """GB/T 2261.1, the 56 nations and two further codes of GB/T 3304, the sections of GB/T 4754."""
+    lists = SITE.code_lists
+
+    assert {"0", "1", "2", "9"} == lists["sex"].codes.keys()
+    nations = {f"{n:02}" for n in range(1, 57)} | {"97", "98"}
+    assert nations == lists["nation"].codes.keys()
+    assert set("ABCDEFGHIJKLMNOPQRST") == lists["industry-section"].codes.keys()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from pydantic import SecretStr, ValidationError
 from sqlalchemy import Engine, MetaData, Table, insert, make_url, select, text, update
 

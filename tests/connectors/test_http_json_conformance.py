@@ -119,7 +119,7 @@ WORDS = {"done": ["0"], "repeated": ["1002"], "refused": ["4001"], "denied": ["4
 
 def settings(system: SocketSystem, **more: object) -> Settings:
     return Settings.model_validate(
-        {"url": f"{system.url}/api", "secret": SECRET, "timeout_s": 0.5, **more}
+        {"url": f"{system.url}/api", "secret": SECRET, "timeout_s": 2, **more}
     )
 
 

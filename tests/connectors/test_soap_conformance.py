@@ -106,7 +106,7 @@ def _settings(system: SocketSystem, **more: object) -> Settings:
             "url": f"{system.url}/ws",
             "secret": SECRET,
             "wsdl": str(WSDL / "special-industry.wsdl"),
-            "timeout_s": 0.5,
+            "timeout_s": 2,
             "answer": answer,
             **more,
         }

@@ -150,7 +150,7 @@ async def test_a_server_that_says_nothing_is_given_up(scheme: str) -> None:
             await database.read(lambda c: c.execute(text("SELECT 1")))
 
     assert "target.timeout" == caught.value.code
-    assert 1.5 > time.monotonic() - started
+    assert 5 > time.monotonic() - started
     server.close()
     for writer in calls:
         writer.close()

@@ -107,6 +107,24 @@ def test_ddl_names_the_constraint_of_a_domain(dialect: str) -> None:
     assert said.endswith(";\n")
 
 
+@pytest.mark.parametrize("dialect", ["sqlite", "postgresql", "mariadb", "mysql", "oracle", "mssql"])
+def test_ddl_is_text_to_be_run_as_it_is(dialect: str) -> None:
+    """A percent sign stands once, a quote twice, whatever the driver's parameters look like; where
+    the database keeps remarks, the Chinese names are there."""
+    table = ExchangeTable(
+        name="shares",
+        title="增长 100% 的“表”",
+        columns=(Column(name="share", title="占比（%）", codes=("5%", "o'clock")),),
+        control=Control(row_id="id"),
+    )
+    said = ddl_text(table, dialect)
+
+    assert "'5%'" in said
+    assert "'o''clock'" in said
+    assert "%%" not in said
+    assert (dialect != "sqlite") == ("'占比（%）'" in said)
+
+
 def test_an_unknown_dialect_is_told() -> None:
     """Not a traceback of SQLAlchemy's."""
     with pytest.raises(Misconfigured) as caught:

@@ -14,7 +14,7 @@ from sqlalchemy import RowMapping, select
 
 from hub.broker import Broker, Publisher
 from hub.crypto import Mac, Sm4Seal
-from hub.delivery import Link
+from hub.delivery import Hours, Link, Turns
 from hub.engine import ROLES, Engine
 from hub.envelope import Taken
 from hub.ids import new_id, new_trace
@@ -83,8 +83,10 @@ class Running:
     left: System = field(default_factory=System)
     right: System = field(default_factory=System)
 
-    async def send(self, body: Body, *, key: str = "", kind: str = "step") -> MessageId:
-        """A record as the gateway hands it over."""
+    async def send(
+        self, body: Body, *, key: str = "", kind: str = "step", bulk: bool = False
+    ) -> MessageId:
+        """A record as the gateway hands it over; *bulk*: as a replay does, which may wait."""
         at = now()
         taken = Taken(
             id=new_id(at),
@@ -93,7 +95,7 @@ class Running:
             traceparent=new_trace(),
             record=Record(kind=kind, key=key, body=body),
         )
-        await self.publisher.publish(taken_in(taken))
+        await self.publisher.publish(taken_in(taken, self.engine.plan, bulk=bulk))
         return taken.id
 
     async def rows(self, event: Event) -> Sequence[RowMapping]:
@@ -112,11 +114,17 @@ class Running:
         return found
 
 
-async def eventually(look: Callable[[], Any], good: Callable[[Any], bool], wanted: str) -> Any:
+async def eventually(
+    look: Callable[[], Any],
+    good: Callable[[Any], bool],
+    wanted: str,
+    *,
+    within_s: float = DEADLINE_S,
+) -> Any:
     """Look until it is good; fail, naming what was *wanted*, when that takes too long."""
     found: Any = None
     try:
-        async with asyncio.timeout(DEADLINE_S):
+        async with asyncio.timeout(within_s):
             while True:
                 found = await look()
                 if good(found):
@@ -151,8 +159,11 @@ async def running_engine(
     roles: Sequence[str] = ROLES,
     subscribers: Sequence[Subscriber] = (),
     left: System | None = None,
+    clock: Callable[[], datetime] = now,
+    hours: Hours | None = None,
 ) -> AsyncIterator[Running]:
-    """An engine that runs until the block is left. *left*: instead of the usual system."""
+    """An engine that runs until the block is left. *left*: instead of the usual system; *hours*: its
+    hours."""
     async with AsyncExitStack() as stack:
         broker = await stack.enter_async_context(Broker(url, name="test", mac=Mac(b"test")))
         publisher = await stack.enter_async_context(broker.publisher())
@@ -163,10 +174,10 @@ async def running_engine(
             store=store,
             seal=Sm4Seal(bytes(16)),
             plan=plan or small_plan(),
-            clock=now,
+            clock=clock,
             links={
-                name: Link(name, system, asyncio.Semaphore(4), 4)
-                for name, system in (("left", left), ("right", right))
+                name: Link(name, system, Turns(4), 4, hours=open_at)
+                for name, system, open_at in (("left", left, hours), ("right", right, None))
             },
             subscribers=subscribers,
         )

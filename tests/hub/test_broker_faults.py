@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
+import httpx
 import pytest
+from starlette.applications import Starlette
 
+from hub.gateway import Gateway
 from hub.store import Store
 from schemas.errors import Transient
 from schemas.receipt import Event
 from tests.conftest import BrokerNode
-from tests.hub.conftest import Running, a_step, eventually, running_engine
+from tests.hub.conftest import Running, a_step, eventually, now, running_engine
+from tests.hub.test_gateway import Door
 
 COUNT = 150
+MORE_THAN_THERE_IS = "1000000GB"
 pytestmark = [pytest.mark.xdist_group("broker_node"), pytest.mark.timeout(90)]
 
 
@@ -65,3 +71,42 @@ async def test_a_broker_stopped_and_started(broker_node: BrokerNode, store: Stor
         await broker_node.start()
         await _send_all(running, COUNT // 2, COUNT)
         await _everything_once(running)
+
+
+async def test_a_broker_whose_disk_is_full(broker_node: BrokerNode, store: Store) -> None:
+    """It takes nothing more: senders are told at once to come later, and what they were not promised
+    they send again. With room again all goes on by itself, and everything is there once."""
+    async with running_engine(broker_node.url, store) as running:
+        await _send_all(running, 0, COUNT // 3)
+        await running.until(Event.DELIVERY_DONE, 1)
+        await broker_node.node.control("set_disk_free_limit", MORE_THAN_THERE_IS)
+        try:
+            sending = asyncio.create_task(_send_all(running, COUNT // 3, COUNT))
+            await eventually(_blocked(running), bool, "a broker that takes nothing")
+            gateway = Gateway(
+                {"sender": Door()},
+                running.publisher,
+                running.store,
+                now,
+                lambda: running.engine.plan,
+            )
+            app = Starlette(routes=gateway.routes())
+            async with httpx.AsyncClient(
+                transport=httpx.ASGITransport(app),
+                base_url="http://hub",
+                headers={"x-word": "sesame"},
+            ) as sender:
+                answer = await sender.post("/in/sender/step", json=a_step("A-refused"))
+            assert (503, "5") == (answer.status_code, answer.headers["retry-after"])
+            assert not sending.done()
+        finally:
+            await broker_node.node.control("set_disk_free_limit", "50MB")
+        await sending
+        await _everything_once(running)
+
+
+def _blocked(running: Running) -> Callable[[], Awaitable[bool]]:
+    async def look() -> bool:
+        return running.publisher.blocked
+
+    return look

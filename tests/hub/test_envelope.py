@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from hub.crypto import sm3
 from hub.envelope import (
     CE,
     Taken,
+    decode_envelope,
     decode_message,
     decode_receipts,
     decode_taken,
@@ -61,6 +62,16 @@ def test_a_message_comes_back_as_it_was() -> None:
     message = a_message()
 
     assert message == decode_message(*encode_message(message))
+
+
+def test_an_envelope_alone_says_what_the_whole_message_says() -> None:
+    """The ledger reads no bodies: all but the body is the same, and an altered body is noticed."""
+    headers, content = encode_message(a_message())
+
+    assert replace(decode_message(headers, content), body={}) == decode_envelope(headers, content)
+    with pytest.raises(Rejected) as refused:
+        decode_envelope(headers, content + b" ")
+    assert refused.value.code == "envelope.digest"
 
 
 def test_a_record_comes_back_as_it_was() -> None:

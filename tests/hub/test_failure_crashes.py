@@ -9,19 +9,25 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Row, select
 
+from hub.broker import Broker, Outgoing, Publisher
+from hub.crypto import Mac
 from hub.retry_runner import RetryRunner
 from hub.store import Store
 from hub.store.migrate import migrate
-from hub.store.tables import failure_acts
+from hub.store.tables import failure_acts, retry_jobs
 from schemas.errors import Transient
 from schemas.receipt import Event
-from tests.hub.conftest import Running, eventually, running_engine
+from tests.hub.conftest import Running, eventually, now, running_engine
 from tests.hub.failing import (
+    SEAL,
     WORKING,
     Crash,
     a_runner,
@@ -184,3 +190,67 @@ async def test_a_broker_that_breaks_in_mid_send_changes_nothing(hub: Running) ->
     await stop(task)
     assert Counter(done=3) == await states_of(hub.store, job.id)
     assert 3 == len(hub.left.taken)
+
+
+class _Slow(Broker):
+    """Confirms nothing of what the runner publishes before it may."""
+
+    go_on: asyncio.Event
+
+    @asynccontextmanager
+    async def publisher(self, *, lasting: bool = True) -> AsyncIterator[Publisher]:
+        async with super().publisher(lasting=lasting) as publisher:
+            publish_all = publisher.publish_all
+
+            async def slowly(outgoing: Iterable[Outgoing]) -> None:
+                await self.go_on.wait()
+                await publish_all(outgoing)
+
+            publisher.publish_all = slowly  # type: ignore[method-assign]  # slow on purpose
+            yield publisher
+
+
+async def test_who_waits_for_the_broker_keeps_the_job(hub: Running) -> None:
+    """Three leases long nothing is confirmed, and another process looks all the while: what was staged
+    stays the first one's, and is sent once."""
+    fail(hub.store, 1)
+    async with _Slow(hub.engine.url, name="slow", mac=Mac(b"test")) as broker:
+        broker.go_on = asyncio.Event()
+        broker.go_on.set()
+
+        def fault(point: str) -> None:
+            if point == "staged":
+                broker.go_on.clear()
+
+        job = await start(hub.store)
+        first = RetryRunner(
+            broker=broker,
+            store=hub.store,
+            seal=SEAL,
+            plan=hub.engine.plan,
+            clock=now,
+            lease_s=1.5,
+            fault=fault,
+        )
+        tasks = [asyncio.create_task(first.run())]
+        await eventually(lambda: states_of(hub.store, job.id), lambda s: s["staged"], "staged")
+        begun = await _lease(hub.store)
+        tasks.append(asyncio.create_task(a_runner(hub, lease_s=1.5).run()))
+        kept = await eventually(
+            lambda: _lease(hub.store),
+            lambda row: row.lease_until >= begun.lease_until + timedelta(seconds=4.5),
+            "three leases",
+        )
+        assert first.owner == begun.lease_owner == kept.lease_owner
+        assert 1 == (await states_of(hub.store, job.id))["staged"]
+
+        broker.go_on.set()
+        await ended(hub.store, job.id)
+        for task in tasks:
+            await stop(task)
+    assert 1 == len(hub.left.calls)
+
+
+async def _lease(store: Store) -> Row[Any]:
+    lease = select(retry_jobs.c.lease_owner, retry_jobs.c.lease_until)
+    return await store.read(lambda c: c.execute(lease).one())

@@ -217,12 +217,12 @@ async def test_a_strangers_message_is_refused(running: Running) -> None:
     )
     message = convert(taken, running.engine.plan).messages[0]
     headers, body = encode_message(message, taken.id)
-    queue = route_queue("steps-to-left")
+    queue = route_queue("steps-to-left", in_order=False)
     async with (
         Broker(running.engine.url, name="stranger") as broker,
         broker.publisher() as stranger,
     ):
-        await stranger.publish(taken_in(taken))
+        await stranger.publish(taken_in(taken, running.engine.plan))
         await stranger.publish(Outgoing("", queue, body, headers))
         await stranger.publish(Outgoing(STREAMS, f"{message.type}.{message.region}", body, headers))
     await running.send(a_step("A2"))

@@ -50,7 +50,9 @@ class Door:
 
 @pytest.fixture
 async def client(running: Running) -> AsyncIterator[httpx.AsyncClient]:
-    gateway = Gateway({"sender": Door()}, running.publisher, running.store, now)
+    gateway = Gateway(
+        {"sender": Door()}, running.publisher, running.store, now, lambda: running.engine.plan
+    )
     app = Starlette(routes=gateway.routes())
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app), base_url="http://hub", headers={"x-word": "sesame"}

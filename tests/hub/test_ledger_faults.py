@@ -22,6 +22,7 @@ from hub.payloads import unpacked
 from hub.store import Store
 from hub.store.migrate import migrate
 from hub.store.tables import payloads
+from hub.tap import tapped
 from hub.topology import LEDGER, RECEIPTS, STREAMS, declare, depths
 from schemas.message import Message, Operation, ResourceName, SystemCode
 from schemas.receipt import Event, Receipt
@@ -68,7 +69,7 @@ async def _send(publisher: Publisher) -> set[str]:
             body=body,
         )
         headers, content = encode_message(message, new_id(at))
-        out.append(Outgoing(STREAMS, "caseStep.created.130102", content, headers))
+        out += tapped([Outgoing(STREAMS, "caseStep.created.130102", content, headers)])
         receipts = [
             Receipt(
                 key=f"{message.id}.r{which}.{Event.DELIVERY_DONE}",

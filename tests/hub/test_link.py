@@ -8,12 +8,13 @@ from datetime import UTC, datetime, time, timedelta
 
 import pytest
 
-from hub.delivery import Hours, Pace
+from hub.delivery import Hours, Turns
 from hub.delivery.link import Breaker
 from hub.port import Traits
 from hub.recover import Park, RetryIn, verdict
+from hub.route_states import halted_routes
 from hub.store import Store
-from schemas.errors import Transient
+from schemas.errors import Misconfigured, Transient
 from schemas.message import Answer, Delivery
 from schemas.receipt import Event
 from tests.hub.conftest import Running, System, a_step, eventually, running_engine
@@ -58,9 +59,13 @@ def test_a_breaker_trips_on_failures_in_a_row() -> None:
 async def test_a_pace_keeps_its_distance() -> None:
     """Ten calls of a hundred a second take nine gaps at least."""
     loop = asyncio.get_running_loop()
-    pace, started = Pace(100), loop.time()
+    turns, started = Turns(10, per_s=100), loop.time()
 
-    await asyncio.gather(*(pace.turn() for _ in range(10)))
+    async def call() -> None:
+        async with turns.taken():
+            pass
+
+    await asyncio.gather(*(call() for _ in range(10)))
 
     assert loop.time() - started >= 0.09
 
@@ -143,6 +148,36 @@ async def test_a_dead_system_spends_no_attempts(running: Running) -> None:
 
     await eventually(_count(running.left, 30), bool, "all at the system")
     assert not await running.failed()
+
+
+async def test_who_waits_for_a_turn_is_not_tried_after_the_route_has_halted(
+    running: Running,
+) -> None:
+    """Four calls are under way as the system denies us: those that wait behind them go back, none of
+    them is called or spends an attempt, and all arrive when it lets us in."""
+    denied = Misconfigured("target.denied", "Wrong key")
+    running.left.trouble, running.left.ill = lambda _: denied, denied
+    running.left.gate = asyncio.Event()
+    for n in range(12):
+        await running.send(a_step(f"A{n}"))
+    await eventually(_calls(running.left), lambda calls: calls == 4, "the first calls")
+    await eventually(_count(running.right, 12), bool, "the other system")
+
+    running.left.gate.set()
+    await running.until(Event.MESSAGE_PUBLISHED, 12)
+    await eventually(lambda: running.store.read(halted_routes), bool, "the route halted")
+    assert 4 == len(running.left.calls)
+
+    running.left.trouble, running.left.ill = lambda _: None, None
+    await eventually(_count(running.left, 12), bool, "all at the system")
+    assert {1} == {delivery.attempt for delivery in running.left.calls}
+
+
+def _calls(system: System) -> Callable[[], Awaitable[int]]:
+    async def look() -> int:
+        return len(system.calls)
+
+    return look
 
 
 def _count(system: System, count: int) -> Callable[[], Awaitable[bool]]:

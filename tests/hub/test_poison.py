@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from hub.broker import Broker, Outgoing, acknowledge
-from hub.topology import PIPELINE, declare, depths
+from hub.topology import LEDGER as QUEUE
+from hub.topology import declare, depths
 from tests.hub.conftest import eventually
 
 COUNT, POISON = 120, b"60"
@@ -16,7 +17,7 @@ async def _worker(url: str, done: set[bytes]) -> None:
     """Take what there is until the poison comes, then die with all that is in hand."""
     async with (
         Broker(url, name="worker") as broker,
-        broker.consumer(PIPELINE, prefetch=50) as consumer,
+        broker.consumer(QUEUE, prefetch=50) as consumer,
     ):
         while True:
             for incoming in await consumer.batch(50):
@@ -31,7 +32,7 @@ async def test_only_the_poison_is_set_aside(amqp_url: str) -> None:
     async with Broker(amqp_url, name="test") as broker:
         await declare(broker, [])
         async with broker.publisher() as publisher:
-            messages = [Outgoing("", PIPELINE, str(n).encode()) for n in range(COUNT)]
+            messages = [Outgoing("", QUEUE, str(n).encode()) for n in range(COUNT)]
             await publisher.publish_all(messages)
         done: set[bytes] = set()
         deaths = 0

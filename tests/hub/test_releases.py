@@ -12,14 +12,14 @@ import pytest
 from hub.follow import Follower, Opened
 from hub.plan import Plan
 from hub.preview import preview, recorded
-from hub.releases import apply, listed, live_number, loaded, plan_of, running_processes
+from hub.releases import apply, listed, loaded, plan_of, queue_rows, report, running_processes
 from hub.store import Store
 from hub.store.migrate import migrate
-from hub.topology import depths
+from hub.topology import bulk_queue, depths
 from routes.model import SystemDeclaration
-from schemas.errors import Misconfigured
+from schemas.errors import Transient
 from schemas.receipt import Event
-from tests.hub.conftest import Running, a_step, eventually, now, running_engine
+from tests.hub.conftest import Running, System, a_step, eventually, now, running_engine
 from tests.hub.site import small_texts
 
 TEXTS = small_texts()
@@ -121,12 +121,45 @@ async def test_a_release_is_applied_under_flow(amqp_url: str, kept: Store) -> No
         assert not await running.failed()
 
 
+async def test_receipts_tell_which_version_handled_each_message(amqp_url: str, kept: Store) -> None:
+    """While a release is applied: who was given the old words tells the old version, and who was
+    given the new ones the new; the route that did not change tells one version throughout."""
+    await applied(kept, TEXTS)
+    before, after = plan_of(TEXTS), plan_of(other_words(TEXTS))
+    async with running_engine(amqp_url, kept) as running:
+        follower = following(running, "one")
+        await follower.look()
+        async with flowing(running) as sent:
+            await grown(sent, 40)
+            await applied(kept, other_words(TEXTS))
+            await follower.look()
+            await grown(sent, 40)
+        done = await running.until(Event.DELIVERY_DONE, 2 * len(sent))
+        accepted = await running.until(Event.RECORD_ACCEPTED, len(sent))
+
+    told = {row["message_id"]: row["version"] for row in done if row["route"] == "steps-to-left"}
+    of = {True: after, False: before}
+    given = {
+        delivery.message.id: of["stage" in delivery.payload].routes["steps-to-left"].version
+        for delivery in running.left.taken.values()
+    }
+    assert 2 == len(set(given.values())), "both releases delivered"
+    assert given == told
+    assert {after.routes["steps-to-right"].version} == {
+        row["version"] for row in done if row["route"] == "steps-to-right"
+    }
+    assert {after.intakes["sender", "step"].version} == {row["version"] for row in accepted}
+
+
 async def test_two_processes_agree(amqp_url: str, kept: Store) -> None:
     """Both go over to the same release while messages flow; each case reaches each system once."""
     await applied(kept, TEXTS)
+    # One partner for both, as there is: what one process has delivered and could not write down
+    # before it stopped, the other repeats under the same key.
+    partner = System()
     async with (
-        running_engine(amqp_url, kept) as one,
-        running_engine(amqp_url, kept) as two,
+        running_engine(amqp_url, kept, left=partner) as one,
+        running_engine(amqp_url, kept, left=partner) as two,
     ):
         followers = [following(one, "one"), following(two, "two")]
         tasks = [asyncio.create_task(each.run()) for each in followers]
@@ -145,7 +178,7 @@ async def test_two_processes_agree(amqp_url: str, kept: Store) -> None:
                 await grown(sent, 20)
             await one.until(Event.DELIVERY_DONE, 2 * len(sent))
 
-            payloads = one.left.payloads + two.left.payloads
+            payloads = partner.payloads
             assert sorted(sent) == sorted(str(each["no"]) for each in payloads)
             late = [each for each in payloads if int(str(each["no"])[1:]) > before]
             assert late
@@ -208,18 +241,6 @@ async def test_going_back_is_a_new_number(kept: Store) -> None:
     assert dict(TEXTS) == (await kept.read(lambda c: loaded(c, 3))).texts
 
 
-async def test_a_queue_keeps_its_mode(kept: Store) -> None:
-    """Order cannot be turned on under the same name; nothing is changed by the attempt."""
-    await applied(kept, TEXTS)
-
-    with pytest.raises(Misconfigured) as refused:
-        await applied(kept, small_texts("order_by: subject"))
-
-    assert "release.order" == refused.value.code
-    assert 1 == await kept.read(live_number)
-    assert 1 == len(await kept.read(listed))
-
-
 async def test_what_cannot_be_taken_up_leaves_the_process_as_it_is(
     amqp_url: str, kept: Store
 ) -> None:
@@ -266,3 +287,53 @@ async def test_a_preview_tells_what_a_draft_would_change(amqp_url: str, kept: St
         assert (2, 0, 3) == (found.messages, found.unreadable, len(found.changes))
         assert not preview(rows, {}, running.engine.seal, live, live).changes
         assert calls == len(running.left.calls) + len(running.right.calls)
+
+
+async def settled(running: Running, follower: Follower, queue: str) -> None:
+    """Until *queue* is deleted, looking as the follower does each minute."""
+
+    async def look() -> bool:
+        await follower.look()
+        await follower.tidy()
+        return queue not in await depths(running.broker, [queue])
+
+    await eventually(look, bool, f"{queue} deleted")
+
+
+async def test_a_retired_queue_is_deleted_a_release_later(amqp_url: str, kept: Store) -> None:
+    """Not by the release that removes its route, so that going back finds it; not while a process is
+    behind, a message waits in it or on its ladder; and a route of its name begins anew."""
+    queue = "route.steps-to-right"
+    await applied(kept, TEXTS)
+    async with running_engine(amqp_url, kept) as running:
+        follower = following(running, "one")
+        await follower.look()
+        running.right.trouble = lambda _: Transient("target.busy", "Later", after_s=10)
+        await running.send(a_step("A1"), key="A1")
+        await running.until(Event.DELIVERY_RETRYING, 1)
+        await applied(kept, without_right(TEXTS))
+        await follower.look()
+        await follower.tidy()
+        both = {queue, bulk_queue(queue)}
+        assert both == set(await depths(running.broker, [*both])), "unused for no release yet"
+
+        await applied(kept, without_right(TEXTS))
+        await follower.look()
+        await follower.tidy()
+        assert queue in await depths(running.broker, [queue]), "one waits on its ladder"
+        running.right.trouble = lambda _: None
+        await running.until(Event.DELIVERY_DONE, 2)
+
+        await kept.write(lambda c: report(c, "another", 1, "", now()))
+        await follower.tidy()
+        assert queue in await depths(running.broker, [queue]), "a process is behind"
+        await kept.write(lambda c: report(c, "another", 3, "", now()))
+        await settled(running, follower, queue)
+        assert {} == await depths(running.broker, [*both])
+        assert "steps-to-right" not in {row.route for row in await kept.read(queue_rows)}
+
+        await applied(kept, TEXTS)
+        await follower.look()
+        await running.send(a_step("A2"), key="A2")
+        await running.until(Event.DELIVERY_DONE, 4)
+        assert ["A1", "A2"] == [payload["no"] for payload in running.right.payloads]

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 
 from sqlalchemy import Column, Connection, MetaData, String, Table, insert, select
 
+from hub.crypto import Sm4Seal
+from hub.mailbox import Mailbox
 from hub.store import Store
 from hub.store.tables import outbox
 from hub.streams import Subscriber
@@ -75,6 +78,37 @@ async def test_what_a_crash_left_in_the_outbox_goes_out(amqp_url: str, store: St
             lambda rows: "B1" in {each["subject"] for each in rows},
             "the left-over",
         )
+
+
+async def test_what_is_left_is_read_in_lots(store: Store) -> None:
+    """Every row once, those of one message together, none of another service's."""
+    mailbox = Mailbox("echo", Sm4Seal(bytes(16)))
+    for n, service in enumerate(["echo", "other", "echo", "echo", "other", "echo", "echo"]):
+        for part in range(1 + n % 3):
+            row = {
+                "record_id": f"record-{9 - n}-{part}",
+                "service": service,
+                "cause_id": f"cause-{n}",
+                "resource": "caseStep",
+                "operation": "created",
+                "key": f"{n}-{part}",
+                "traceparent": f"00-{'1' * 32}-{'2' * 16}-01",
+                "at": datetime.fromisoformat("2026-11-21T09:00:00+00:00"),
+                "sealed": mailbox.seal.seal(b"{}"),
+            }
+            await store_row(store, row)
+
+    lots: list[tuple[Sequence[str], list[str]]] = []
+    after = ""
+    while (lot := await store.read(partial(mailbox.left_behind, after=after, most=2)))[0]:
+        lots.append((lot[0], [each.record.key for each in lot[1]]))
+        after = lot[0][-1]
+
+    assert lots == [
+        (["cause-0", "cause-2"], ["0-0", "2-0", "2-1", "2-2"]),
+        (["cause-3", "cause-5"], ["3-0", "5-0", "5-1", "5-2"]),
+        (["cause-6"], ["6-0"]),
+    ]
 
 
 async def test_a_service_in_trouble_tries_again_and_parks(amqp_url: str, store: Store) -> None:

@@ -54,9 +54,9 @@ def _free_port() -> int:
         return port
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def city(virtual_hosts: VirtualHosts, tmp_path_factory: pytest.TempPathFactory) -> Iterator[City]:
-    """The demo with its applications done, still running, until the end of the session."""
+    """The demo with its applications done, still running, until the module's last test is over."""
     home, amqp = tmp_path_factory.mktemp("城 市"), virtual_hosts.add()
     port = _free_port()
     environment = {

@@ -33,6 +33,8 @@ COMPACT = "%Y%m%d%H%M%S"
         ("iso", "2026-03-01", "2026-03-01T00:00:00"),
         ("iso", "20260301", "2026-03-01T00:00:00"),
         ("iso", "2026-03-01T24:00:00", "2026-03-02T00:00:00"),
+        (COMPACT, "20260301240000", "2026-03-02T00:00:00"),  # GB/T 7408: the end of the day
+        ("%Y-%m-%d %H:%M:%S", "2026-12-31 24:00:00", "2027-01-01T00:00:00"),
         ("epoch_ms", 0, "1970-01-01T08:00:00"),
         ("epoch_ms", "86400000", "1970-01-02T08:00:00"),
         ("epoch_s", 86400, "1970-01-02T08:00:00"),
@@ -88,6 +90,19 @@ def test_a_date_that_does_not_exist_is_not_read(form: str, value: object) -> Non
 def test_a_date_takes_the_shape_of_its_element(shape: str, expected: object) -> None:
     """2026-03-01 09:05:07 in Beijing is 1772327107 s after 1970 in Greenwich."""
     assert expected == reader("%Y-%m-%d %H:%M:%S", shape)("2026-03-01 09:05:07")
+
+
+@pytest.mark.parametrize(
+    ("form", "value"),
+    [
+        ("%Y-%m-%d %H:%M:%S.%f", "2026-03-01 09:05:07.25"),
+        ("iso", "2026-03-01T09:05:07.250999"),
+        ("iso", "2026-03-01T01:05:07,25Z"),
+    ],
+)
+def test_milliseconds_make_a_sequence_finer(form: str, value: str) -> None:
+    """Two changes within one second have an order: .25 s are 250 ms."""
+    assert 1772327107250 == reader(form, "epoch_ms")(value)
 
 
 @pytest.mark.parametrize(

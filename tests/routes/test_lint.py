@@ -46,6 +46,18 @@ def test_a_good_site_has_no_errors() -> None:
     assert [("warning", "lint.unused-table")] == [(f.severity, f.code) for f in lint(declared())]
 
 
+def test_an_example_that_could_be_somebodys_is_told() -> None:
+    """At its line, once for each kind; examples are shown to partners. Made-up numbers are not."""
+    given = """{a: ['13571934826', '13800000000'], b: 电话13571934827, c: '130102199001010004'}"""
+    text = INTAKE_HEAD.replace("given: {}", f"given: {given}")
+    text += "    map:\n      caseNo: no\n      acceptTime: t\n"
+    told = [each for each in found({TRY: text}) if each.code == "lint.real-data"]
+
+    assert [("warning", 2)] == [(each.severity, each.line) for each in told]
+    assert "手机号码" in told[0].say("zh")
+    assert not any("\u4e00" <= char for char in told[0].say("en"))
+
+
 @pytest.mark.parametrize(
     ("values", "code"),
     [

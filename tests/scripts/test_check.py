@@ -61,3 +61,12 @@ def test_all_passing_says_so(
 
     assert 0 == check.main(["--static"])
     assert "check: all passed in" in capfd.readouterr().out
+
+
+def test_what_is_compiled_once_is_kept(check: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else each of the hundreds of processes that tests start compiles the hub for itself."""
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+
+    keeps = "import sys; raise SystemExit(sys.dont_write_bytecode)"
+
+    assert 0 == check.run_step("compiled", python(keeps), 30.0)

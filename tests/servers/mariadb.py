@@ -5,8 +5,8 @@ from __future__ import annotations
 import secrets
 import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pymysql
@@ -15,13 +15,12 @@ from shuniu.node_identity import free_port
 from tests.servers.keeper import Facts
 from tests.servers.unprivileged import owned_folder, unprivileged
 
-__all__ = ["serving"]
+__all__ = ["WITHOUT_LOG", "serving", "serving_with"]
 
 _READY_S = 60.0
 _QUICK = (
     "--bind-address=127.0.0.1",
     "--skip-name-resolve",
-    "--skip-log-bin",
     "--innodb-flush-log-at-trx-commit=0",
     "--innodb-flush-method=nosync",
     "--innodb-buffer-pool-size=64M",
@@ -31,11 +30,17 @@ _QUICK = (
     "--character-set-server=utf8mb4",
     "--max-connections=200",
 )
+WITHOUT_LOG = ("--skip-log-bin",)
+
+
+def serving(folder: Path) -> AbstractContextManager[Facts]:
+    """The facts are the address of an administrator's connection, without a database."""
+    return serving_with(folder, WITHOUT_LOG)
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[Facts]:
-    """The facts are the address of an administrator's connection, without a database."""
+def serving_with(folder: Path, options: Sequence[str]) -> Iterator[Facts]:
+    """As `serving`, with *options* of the server."""
     server_program = Path("/usr/sbin/mariadbd")
     assert server_program.exists(), "MariaDB is not installed: apt-get install -y mariadb-server"
     owner = unprivileged("mysql")
@@ -61,7 +66,7 @@ def serving(folder: Path) -> Iterator[Facts]:
         [
             *(server_program, "--no-defaults", f"--datadir={place / 'data'}", f"--port={port}"),
             *(f"--socket={place / 'socket'}", f"--pid-file={place / 'pid'}"),
-            *(f"--init-file={first}", *_QUICK),
+            *(f"--init-file={first}", *_QUICK, *options),
         ],
         cwd="/",
         **owner,

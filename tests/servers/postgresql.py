@@ -16,7 +16,8 @@ import psycopg
 
 from shuniu.node_identity import free_port
 from tests.servers.keeper import Facts
-from tests.servers.unprivileged import owned_folder, unprivileged
+from tests.servers.small_disk import SmallDisk
+from tests.servers.unprivileged import RunAs, owned_folder, unprivileged
 
 __all__ = ["serving"]
 
@@ -30,8 +31,7 @@ _QUICK = {
     "autovacuum": "off",
     "unix_socket_directories": "",
     "listen_addresses": "127.0.0.1",
-    "wal_level": "minimal",
-    "max_wal_senders": "0",
+    "wal_level": "logical",  # for capture from its log
 }
 
 
@@ -43,38 +43,46 @@ _DURABLE = dict.fromkeys(("fsync", "synchronous_commit", "full_page_writes"), "o
 
 @contextmanager
 def serving(
-    folder: Path, *, durable: bool = False, output: IO[bytes] | None = None
+    folder: Path,
+    *,
+    durable: bool = False,
+    output: IO[bytes] | None = None,
+    disk: SmallDisk | None = None,
 ) -> Iterator[Facts]:
     """The facts are the address of an administrator's connection, without a database. *durable*:
-    what is committed is on disk. The server logs to *output*, else where we do."""
+    what is committed is on disk. The server logs to *output*, else where we do. *disk* is mounted at
+    *folder*: what is kept of the log is little then."""
     programs = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
     assert programs, "PostgreSQL is not installed: apt-get install -y postgresql"
     owner = unprivileged("postgres")
-    place = owned_folder(folder / "pg", owner)
+    seen = owned_folder((disk.seen if disk else folder) / "pg", owner)
+    place, inside = folder / "pg", disk.inside if disk else ()
+    run_as = RunAs() if disk else owner
     password = secrets.token_urlsafe(12)
-    key = place / "password"
+    key = seen / "password"
     key.write_text(password, encoding="ascii")
     key.chmod(0o644)
     data = str(place / "data")
-    initdb = [str(programs[-1] / "initdb"), "-D", data, "-U", "shuniu", f"--pwfile={key}"]
+    initdb = [*inside, str(programs[-1] / "initdb"), "-D", data, "-U", "shuniu"]
+    initdb += [f"--pwfile={place / key.name}", *(["--wal-segsize=1"] if disk else [])]
     subprocess.run(
         [*initdb, "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"],
         check=True,
         cwd="/",
         stdout=output,
         stderr=output,
-        **owner,
+        **run_as,
     )
     key.unlink()
     port = free_port()
     chosen = _QUICK | (_DURABLE if durable else {}) | {"port": str(port)}
     settings = [f"--{name}={value}" for name, value in chosen.items()]
     server = subprocess.Popen(
-        [programs[-1] / "postgres", "-D", place / "data", *settings],
+        [*inside, programs[-1] / "postgres", "-D", place / "data", *settings],
         cwd="/",
         stdout=output,
         stderr=output,
-        **owner,
+        **run_as,
     )
     try:
         _ready(server, password, port)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+
+import pytest
 
 from shuniu.node_identity import Process
 
@@ -27,6 +30,15 @@ def _user(root: Path) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         text=True,
     )
+
+
+@pytest.mark.xdist_group("together")
+def test_what_is_grouped_runs_on_one_worker(request: pytest.FixtureRequest) -> None:
+    """Where xdist and pytest do not fit together the marks are silently ignored, and each worker
+    starts servers of its own: xdist tells a group by the end of a test's id."""
+    shared_out = "PYTEST_XDIST_WORKER" in os.environ
+
+    assert shared_out == request.node.nodeid.endswith("@together")
 
 
 def test_a_killed_session_leaves_no_server_behind(tmp_path: Path) -> None:

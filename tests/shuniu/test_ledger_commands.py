@@ -22,6 +22,7 @@ from hub.ids import new_id, new_trace
 from hub.store import Store
 from hub.store.migrate import migrate
 from hub.store.tables import ledger
+from hub.tap import tapped
 from hub.topology import LEDGER, STREAMS, Binding, declare, service_queue
 from schemas.errors import Misconfigured, Rejected
 from schemas.message import Message, Operation, ResourceName, SystemCode
@@ -162,7 +163,8 @@ async def test_a_replay_is_signed_by_the_hub(
     headers, content = encode_message(message)
     async with Broker(amqp_url, name="test", mac=mac) as broker, broker.publisher() as publisher:
         await declare(broker, [Binding(service_queue("new"), ())])
-        await publisher.publish(Outgoing(STREAMS, "itemCase.created.130102", content, headers))
+        published = Outgoing(STREAMS, "itemCase.created.130102", content, headers)
+        await publisher.publish_all(tapped([published]))
         words = (
             "--resource",
             "itemCase",

@@ -21,8 +21,11 @@ class Hub:
     site: Path
 
     def routes(self, *words: str) -> tuple[int, Any]:
-        """The command in a process of its own: it sets up its logs for good."""
-        command = [sys.executable, "-m", "shuniu", "routes", *words, "--json"]
+        return self.command("routes", *words)
+
+    def command(self, *words: str) -> tuple[int, Any]:
+        """In a process of its own: it sets up its logs for good."""
+        command = [sys.executable, "-m", "shuniu", *words, "--json"]
         done = subprocess.run(command, capture_output=True, check=False, timeout=60)
         return done.returncode, json.loads(done.stdout)
 
@@ -102,3 +105,52 @@ def test_an_unknown_release_is_said(hub: Hub) -> None:
     code, told = hub.routes("rollback", "9")
     assert 78 == code
     assert ["release.unknown"] == [each["code"] for each in told["errors"]]
+
+
+def test_lint_tells_whether_the_folder_is_what_runs(hub: Hub) -> None:
+    """It is no error, and nothing is made for it where there are no records yet."""
+    home = hub.site.parent / "home"
+    assert hub.command("lint")[1]["differs_from_release"] is None
+    assert not home.exists()
+    hub.routes("apply")
+    assert hub.command("lint")[1]["differs_from_release"] is None
+    hub.route.write_text(hub.route.read_text("utf-8") + "# another word\n", "utf-8")
+    code, found = hub.command("lint")
+    assert (0, 1) == (code, found["differs_from_release"])
+
+
+def test_lint_checks_what_a_system_tells_its_connector(hub: Hub) -> None:
+    """With the connector's own model, at file and line; what only the running hub knows is stood in for."""
+    (hub.site / "systems" / "front.yaml").write_text(FRONT, "utf-8")
+    # Else its routes would stand still when they are first needed.
+    other = FRONT.replace("connector: front-library", "connector: pigeon")
+    (hub.site / "systems" / "other.yaml").write_text(
+        other.replace("system: front", "system: other"), "utf-8"
+    )
+    code, told = hub.command("lint")
+    errors = [each for each in told["findings"] if each["severity"] == "error"]
+
+    assert 1 == code
+    assert [
+        ("systems/front.yaml", 9, "connector.settings"),
+        ("systems/front.yaml", 12, "connector.settings"),
+        ("systems/other.yaml", 4, "connector.unknown"),
+    ] == [(each["file"], each["line"], each["code"]) for each in errors]
+    assert "call_s" in errors[0]["zh"]
+    assert "window" in errors[1]["en"]
+
+
+FRONT = """\
+system: front
+name: {zh: 前置库, en: front}
+owner: 测试局
+connector: front-library
+settings:
+  url: "address://front"
+  connect_s: 5
+  # Longer than any call may last.
+  call_s: 600
+  tables: [{name: qyss, business_key: [code], columns: [{name: code}, {name: gxsj, kind: moment}]}]
+  reads:
+    - {table: qyss, kind: firm, capture: {mode: watermark, column: gxsj, window: 5}}
+"""

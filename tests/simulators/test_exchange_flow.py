@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from connectors.front_library import FrontLibrary
 from connectors.http_json import HttpJson
@@ -86,7 +86,7 @@ async def test_the_province_accepts_what_the_routes_make_of_it(
         if draft.resource == "caseAcceptance" and draft.body["acceptanceResult"] == "1"
     ]
     async with (
-        ProvinceLibrary(tmp_path, speed=20) as library,
+        ProvinceLibrary(tmp_path) as library,
         profile("province-library", library.database_url) as hub,
     ):
         for draft in (*drafts, *accepted):

@@ -33,13 +33,13 @@ async def asked(library: ProvinceLibrary) -> AsyncIterator[httpx.AsyncClient]:
 @pytest.fixture(params=["sqlite", "postgres", "mariadb"])
 async def library(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[ProvinceLibrary]:
     url: str = request.getfixturevalue(f"{request.param}_url")
-    async with ProvinceLibrary(tmp_path, url=url, speed=20) as library:
+    async with ProvinceLibrary(tmp_path, url=url) as library:
         yield library
 
 
 @pytest.fixture
 async def local(tmp_path: Path) -> AsyncIterator[ProvinceLibrary]:
-    async with ProvinceLibrary(tmp_path, speed=20, patience_s=0.2) as library:
+    async with ProvinceLibrary(tmp_path, patience_s=0.2) as library:
         yield library
 
 

@@ -78,7 +78,7 @@ async def watched(
         java_script_enabled=scripts,
         viewport={"width": width, "height": 900},
     )
-    context.set_default_timeout(8000)
+    context.set_default_timeout(30_000)
     page = await context.new_page()
     made = Watched(page, context)
     page.on("pageerror", lambda error: made.complaints.append(str(error)))

@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from tests.web.pages import serving
-from web.guard import CSRF_COOKIE, CSRF_FIELD
+from web.guard import CSRF_COOKIE, CSRF_FIELD, CSRF_HEADER
 from web.shell import Shell, form_of
 
 
@@ -61,6 +61,21 @@ async def test_a_post_with_the_page_s_token_passes(client: httpx.AsyncClient) ->
     assert ["a", "b"] == answer.json()["form"]["id"]
     assert [""] == answer.json()["form"]["reason"]
     assert "id=a&id=b" in answer.json()["body"]
+
+
+async def test_json_passes_with_the_token_in_a_header(client: httpx.AsyncClient) -> None:
+    """Larger than a form may be, since bodies are edited so; and refused without the header."""
+    token = (await client.get("/")).text
+    large = {"body": "x" * 100_000}
+
+    answer = await client.post("/act", json=large, headers={CSRF_HEADER: token})
+    without = await client.post("/act", json={CSRF_FIELD: token})
+    endless = await client.post(
+        "/act", json={"body": "x" * 3_000_000}, headers={CSRF_HEADER: token}
+    )
+
+    assert len(answer.json()["body"]) > 100_000
+    assert (403, 413) == (without.status_code, endless.status_code)
 
 
 @pytest.mark.parametrize(

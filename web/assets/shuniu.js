@@ -228,6 +228,17 @@ function point(event) {
 document.addEventListener("pointerover", point);
 document.addEventListener("focusin", point);
 
+// ---- Choosing all ----
+
+for (const all of document.querySelectorAll("[data-all]")) {
+  all.hidden = false;
+  all.addEventListener("change", () => {
+    for (const each of all.form.elements) {
+      if (each.name === all.dataset.all) each.checked = all.checked;
+    }
+  });
+}
+
 // ---- Keyboard ----
 
 const help = () => document.getElementById("help");

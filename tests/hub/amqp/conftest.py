@@ -24,6 +24,7 @@ class Message:
     exchange: str = ""
     headers: dict[str, Any] = field(default_factory=dict)
     content_type: str = "application/json"
+    mandatory: bool = True
 
 
 @pytest.fixture

@@ -25,11 +25,16 @@ class Peer:
 
     async def heard(self) -> Any:
         """The next frame, not counting heartbeats."""
+        return (await self.heard_on())[1]
+
+    async def heard_on(self) -> tuple[int, Any]:
+        """The next frame, with its channel."""
         while True:
             head = await self.reader.readexactly(7)
             rest = await self.reader.readexactly(int.from_bytes(head[3:]) + 1)
             if head[0] != 8:
-                return pamqp.frame.unmarshal(head + rest)[2]
+                _, channel, frame = pamqp.frame.unmarshal(head + rest)
+                return channel, frame
 
     async def said(self, what: Frame | bytes, channel: int = 0) -> None:
         data = what if isinstance(what, bytes) else pamqp.frame.marshal(what, channel)

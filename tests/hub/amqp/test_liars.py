@@ -15,9 +15,10 @@ import pytest
 from pamqp import body, commands, header
 
 import hub.amqp.channel
+import hub.broker
 from hub.amqp import Connection, connect
 from hub.amqp.declare import depth
-from hub.broker import Broker
+from hub.broker import Broker, Outgoing
 from schemas.errors import Misconfigured, Transient
 from tests.hub.amqp.conftest import Message
 from tests.hub.amqp.liar import Peer, a_broker, lying
@@ -300,3 +301,46 @@ async def test_an_address_that_is_none(url: str) -> None:
         await connect(url, name="test")
 
     assert "broker.url" == caught.value.code
+
+
+@pytest.mark.parametrize(
+    ("answers", "code"),
+    [([], "broker.lost"), ([commands.Basic.Nack(1)], "broker.refused")],
+    ids=["silent", "refusing"],
+)
+async def test_a_channel_that_takes_nothing_any_more_is_replaced(
+    answers: list[commands.Basic.Nack], code: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a channel of RabbitMQ 3.10 does that saw its queue's leader go: the publish is `Transient`,
+    and the next one has a channel that is well."""
+    monkeypatch.setattr(hub.broker, "CONFIRM_S", 0.3)
+    opened: list[int] = []
+
+    async def script(peer: Peer) -> None:
+        await peer.greeted()
+        while True:
+            channel, frame = await peer.heard_on()
+            match frame:
+                case commands.Channel.Open():
+                    opened.append(channel)
+                    await peer.said(commands.Channel.OpenOk(), channel)
+                case commands.Confirm.Select():
+                    await peer.said(commands.Confirm.SelectOk(), channel)
+                case commands.Channel.Close():
+                    await peer.said(commands.Channel.CloseOk(), channel)
+                case commands.Connection.Close():
+                    await peer.said(commands.Connection.CloseOk())
+                case body.ContentBody():
+                    well = len(opened) > 1
+                    for answer in [commands.Basic.Ack(1)] if well else answers:
+                        await peer.said(answer, channel)
+                case _:
+                    pass
+
+    async with lying(script) as url, Broker(url, name="test") as broker:
+        async with broker.publisher() as publisher:
+            with pytest.raises(Transient) as caught:
+                await publisher.publish(Outgoing("", "q", b"x"))
+            assert code == caught.value.code
+            await publisher.publish(Outgoing("", "q", b"x"))
+        assert 2 == len(opened)

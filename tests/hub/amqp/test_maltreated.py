@@ -195,7 +195,9 @@ async def test_the_hub_while_the_broker_takes_nothing(
     """The gateway says 503 at once, to bad records too; afterwards all that was taken is delivered,
     once."""
     async with running_engine(broker_node.url, store) as running:
-        gateway = Gateway({"sender": Door()}, running.publisher, running.store, now)
+        gateway = Gateway(
+            {"sender": Door()}, running.publisher, running.store, now, lambda: running.engine.plan
+        )
         transport = httpx.ASGITransport(Starlette(routes=gateway.routes()))
         async with httpx.AsyncClient(
             transport=transport, base_url="http://hub", headers={"x-word": "sesame"}

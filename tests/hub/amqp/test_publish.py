@@ -155,7 +155,7 @@ async def test_a_thousand_publishes_leave_nothing(line: Connection, queue: str) 
 
     assert {} == channel._unconfirmed
     assert before - 1 == len(line._channels)
-    assert (0, 0) == (channel._content is not None, len(channel._arrived))
+    assert (0, 0) == (channel._content is not None, len(channel._arrivals))
 
 
 async def test_a_publisher_goes_on_after_its_channel_was_closed(

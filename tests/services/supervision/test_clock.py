@@ -8,8 +8,8 @@ from pathlib import Path
 import chinese_calendar
 import pytest
 
+from schemas.calendar import read_calendars
 from schemas.errors import Misconfigured
-from services.supervision.calendar import read_calendars
 from services.supervision.clock import Limit, Pause, deadline, elapsed, paused
 
 FOLDER = Path(__file__).parents[3] / "sites/reference/calendars"

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta, timezone
 
 from pydantic import Field
 
 from schemas.declarations import Declared, InvalidDeclaration, Problem, parse
 from schemas.errors import Misconfigured
 
-__all__ = ["Calendar", "CalendarFile", "read_calendars"]
+__all__ = ["BEIJING", "Calendar", "CalendarFile", "beijing_day", "read_calendars"]
 
+BEIJING = timezone(timedelta(hours=8))
 ONE = timedelta(days=1)
 
 
@@ -59,6 +60,11 @@ class Calendar:
     def between(self, start: date, end: date) -> int:
         """Working days after *start* up to and including *end*."""
         return sum(map(self.is_working, _days(start, end)))
+
+
+def beijing_day(at: datetime) -> date:
+    """The day that *at* (aware) is in, as offices count days."""
+    return at.astimezone(BEIJING).date()
 
 
 def _days(start: date, end: date) -> Iterator[date]:

@@ -1,0 +1,1 @@
+"""Revisions of what the hub keeps of tables that are not its own."""

@@ -1,0 +1,56 @@
+"""A record that kills every process which takes it up: it alone is given up (design §3)."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+
+import pytest
+
+from hub.broker import SUSPECT_AFTER
+from hub.store import Store
+from hub.store.migrate import migrate
+from hub.suspects import DEATHS
+from schemas.receipt import Event
+from tests.hub.conftest import eventually, running_engine
+from tests.hub.mortal_pipeline import POISON
+
+pytestmark = pytest.mark.timeout(90)
+GOOD = 60
+
+
+async def test_it_alone_is_given_up_after_a_few_deaths(amqp_url: str, postgres_url: str) -> None:
+    """It stands in the middle of sixty good ones: those are delivered, it is in the failure store."""
+    store = Store(postgres_url)
+    migrate(store)
+    command = (sys.executable, "-m", "tests.hub.mortal_pipeline")
+    told = json.dumps({"amqp": amqp_url, "database": postgres_url})
+    async with running_engine(amqp_url, store, roles=("ledger", "delivery")) as running:
+        for n in range(GOOD):
+            number = POISON if n == GOOD // 2 else f"A{n % 7}"
+            await running.send({"bh": number, "hj": f"第{n}步", "qh": "130102"})
+        deaths = 0
+
+        async def done() -> bool:
+            return process.returncode is not None or bool(await running.failed())
+
+        while not await running.failed():
+            process = await asyncio.create_subprocess_exec(*command, told)
+            try:
+                await eventually(done, bool, "a death, or the record given up")
+                if process.returncode is not None:
+                    assert -signal.SIGKILL == process.returncode
+                    deaths += 1
+            finally:
+                if process.returncode is None:
+                    await running.until(Event.DELIVERY_DONE, 2 * (GOOD - 1))
+                    process.terminate()
+                await process.wait()
+        (failure,) = await running.failed()
+        assert ("intake", "envelope.unchecked") == (failure["stage"], failure["code"])
+    # It dies of the check of its signature: once more as it is to be given up.
+    assert SUSPECT_AFTER + DEATHS + 1 == deaths
+    assert GOOD - 1 == len(running.left.taken)
+    store.close()
