@@ -34,7 +34,7 @@ from hub.shard_keys import waits
 from hub.shard_shares import Shares
 from hub.store import Store
 from hub.store.claims import Claim, claim
-from hub.suspects import Suspects, given_up, is_suspect
+from hub.suspects import Suspects, is_suspect
 from hub.tap import tapped
 from hub.topology import PIPELINE, PIPELINE_BULK, RECEIPTS, STREAMS, STREAMS_BULK
 from schemas.errors import Fault, HubError, Rejected, Transient
@@ -105,8 +105,8 @@ class Pipeline:
             while True:
                 batch = await consumer.batch(BATCH)
                 if is_suspect(batch[0]):
-                    async with self._suspects.noted(sm3(batch[0].body)) as deaths:
-                        gone = given_up(batch[0], deaths, self._broker.check)
+                    async with self._suspects.noted(sm3(batch[0].body)) as suspect:
+                        gone = await suspect.given_up(batch[0], self._broker.check)
                         works = [_Work(batch[0], error=gone)] if gone else self._converted(batch)
                         await converted.put(works)
                         await consumer.done()

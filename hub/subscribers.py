@@ -38,7 +38,7 @@ from hub.service_batch import Applied, apply
 from hub.store import Store
 from hub.store.suspects import key_of
 from hub.streams import Subscriber
-from hub.suspects import Suspects, given_up, is_suspect
+from hub.suspects import Suspects, is_suspect
 from hub.topology import RECEIPTS, delayed, service_queue
 from schemas.errors import HubError, Transient
 from schemas.message import Message, MessageId
@@ -117,8 +117,8 @@ class ServiceRunner:
             return await self._taken([self._decoded(each) for each in some], publisher)
         (incoming,) = some
         key = key_of(service_queue(self._name), str(incoming.headers.get(f"{CE}id", "")))
-        async with self._suspects.noted(key) as deaths:
-            gone = given_up(incoming, deaths, self._broker.check)
+        async with self._suspects.noted(key) as suspect:
+            gone = await suspect.given_up(incoming, self._broker.check)
             work = _Work(incoming, error=gone) if gone else self._decoded(incoming)
             return await self._taken([work], publisher)
 

@@ -2,7 +2,8 @@
 
 Who comes after a process that died finds its note. When two have died of the same one, it is given
 up, and goes to the failure store. Who sent it is checked once more then; where that is what they die of, the
-next one gives it up unchecked, and nobody sends it again: that would sign it.
+next one gives it up unchecked, and nobody sends it again: that would sign it. That the check has passed is
+noted too: who dies while giving it up did not die of the check.
 
 Promises   of one process one suspect at a time is noted: what dies beside it leaves no note
 Careful    the turn is waited for shortly: the suspect of a target that hangs stops nobody else's
@@ -12,8 +13,9 @@ Units      seconds
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import TypeVar
@@ -23,10 +25,10 @@ from sqlalchemy import Connection
 
 from hub.broker import SUSPECT_AFTER, Incoming, times_delivered
 from hub.store import Store
-from hub.store.suspects import forget, note
+from hub.store import suspects as notes
 from schemas.errors import Rejected, Transient
 
-__all__ = ["DEATHS", "Suspects", "broke_all", "given_up", "is_suspect"]
+__all__ = ["DEATHS", "Suspect", "Suspects", "broke_all", "is_suspect"]
 
 T = TypeVar("T")
 DEATHS = 2
@@ -45,18 +47,30 @@ def broke_all() -> Rejected:
     return Rejected("broker.delivery-limit", "It broke every process that took it")
 
 
-def given_up(incoming: Incoming, deaths: int, check: Callable[[Incoming], None]) -> Rejected | None:
-    """What stands in the failure store of one of which *deaths* processes have died; None where it
-    is to be taken up once more. *check* raises `Rejected` where it is a stranger's."""
-    if deaths < DEATHS:
-        return None
-    if deaths > DEATHS:
-        return Rejected("envelope.unchecked", "Every process that checked it died")
-    try:
-        check(incoming)
-    except Rejected as error:
-        return error
-    return broke_all()
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """One that has its turn. *keep* notes that it is given up."""
+
+    left: notes.Note
+    keep: Callable[[], Awaitable[None]]
+
+    async def given_up(
+        self, incoming: Incoming, check: Callable[[Incoming], None]
+    ) -> Rejected | None:
+        """What stands in the failure store of *incoming*; None where it is to be taken up once more.
+        *check* raises `Rejected` where it is a stranger's."""
+        if self.left.given_up:
+            return broke_all()
+        if self.left.deaths < DEATHS:
+            return None
+        if self.left.deaths > DEATHS:
+            return Rejected("envelope.unchecked", "Every process that checked it died")
+        try:
+            check(incoming)
+        except Rejected as error:
+            return error
+        await self.keep()
+        return broke_all()
 
 
 class Suspects:
@@ -82,15 +96,15 @@ class Suspects:
                 self._taken.release()
 
     @asynccontextmanager
-    async def noted(self, key: str) -> AsyncIterator[int]:
-        """Its turn, with a note of *key* that is forgotten after. Gives how many died of it. A
-        database that is away is waited for."""
+    async def noted(self, key: str) -> AsyncIterator[Suspect]:
+        """Its turn, with a note of *key* that is forgotten after. A database that is away is waited
+        for."""
         async with self.turn():
-            deaths = await self._waiting(partial(note, key=key, at=self._clock()))
+            left = await self._waiting(partial(notes.note, key=key, at=self._clock()))
             try:
-                yield deaths
+                yield Suspect(left, lambda: self._waiting(partial(notes.given_up, key=key)))
             finally:
-                await self._waiting(partial(forget, key=key))
+                await self._waiting(partial(notes.forget, key=key))
 
     async def _waiting(self, work: Callable[[Connection], T]) -> T:
         wait_s = WAIT_FIRST_S

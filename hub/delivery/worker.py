@@ -36,7 +36,7 @@ from hub.store import Store
 from hub.store.held import Waiting
 from hub.store.retries import STRANGERS
 from hub.store.suspects import key_of
-from hub.suspects import DEATHS, Suspects, broke_all, given_up, is_suspect
+from hub.suspects import DEATHS, Suspects, broke_all, is_suspect
 from hub.topology import depths, queues_with_bulk, route_queue
 from routes.route import CompiledRoute
 from schemas.errors import HubError, Transient
@@ -224,8 +224,8 @@ class RouteWorker:
     async def _suspect(self, incoming: Incoming, hand: Hand) -> None:
         """One that may break this process, with nothing beside it."""
         key = key_of(self._route.name, str(incoming.headers.get(f"{CE}id", "")))
-        async with self._suspects.noted(key) as deaths:
-            if error := given_up(incoming, deaths, self._broker.check):
+        async with self._suspects.noted(key) as suspect:
+            if error := await suspect.given_up(incoming, self._broker.check):
                 await self._give_up(hand.job(incoming, self._order), hand, error)
             else:
                 await self._queued(incoming, hand)

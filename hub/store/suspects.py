@@ -1,11 +1,13 @@
 """Messages in whose hands a worker may die, noted before one is taken up and forgotten after.
 
-A note that is still there when the message comes again was left by a process that died of it.
+A note that is still there when the message comes again was left by a process that died of it, or
+while it gave it up.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, delete, select, update
@@ -14,7 +16,15 @@ from hub.crypto import sm3
 from hub.store import insert_once
 from hub.store.tables import suspects
 
-__all__ = ["forget", "key_of", "note", "noted"]
+__all__ = ["Note", "forget", "given_up", "key_of", "note", "noted"]
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What was left of a message: *deaths* with it in hand, and whether it was *given_up*."""
+
+    deaths: int
+    given_up: bool
 
 
 def key_of(route: str, message_id: str) -> str:
@@ -22,13 +32,22 @@ def key_of(route: str, message_id: str) -> str:
     return sm3(f"{route} {message_id}".encode())
 
 
-def note(connection: Connection, key: str, at: datetime) -> int:
-    """Note that *key* is taken up; returns how many times it was noted before."""
+def note(connection: Connection, key: str, at: datetime) -> Note:
+    """Note that *key* is taken up; returns what was left of it before."""
     c = suspects.c
-    connection.execute(insert_once(connection, suspects), {"key": key, "times": 0, "at": at})
-    before: int = connection.scalar(select(c.times).where(c.key == key).with_for_update()) or 0
-    connection.execute(update(suspects).where(c.key == key).values(times=before + 1, at=at))
-    return before
+    connection.execute(
+        insert_once(connection, suspects), {"key": key, "times": 0, "at": at, "given_up": False}
+    )
+    kept = connection.execute(
+        select(c.times, c.given_up).where(c.key == key).with_for_update()
+    ).one()
+    connection.execute(update(suspects).where(c.key == key).values(times=kept.times + 1, at=at))
+    return Note(kept.times, kept.given_up)
+
+
+def given_up(connection: Connection, key: str) -> None:
+    """Whoever finds the note of *key* does not check it again."""
+    connection.execute(update(suspects).where(suspects.c.key == key).values(given_up=True))
 
 
 def forget(connection: Connection, key: str) -> None:

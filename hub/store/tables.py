@@ -388,4 +388,5 @@ suspects = Table(
     Column("key", String(64), primary_key=True),
     Column("times", Integer, nullable=False),
     Column("at", Moment, nullable=False),
+    Column("given_up", Boolean, nullable=False),
 )

@@ -1,5 +1,6 @@
 """Deliveries, or a service, in a process of their own that dies (SIGKILL) with every message that holds
-`POISON`: when it is given to the system or the service, or when its signature is checked.
+`POISON`: when it is given to the system or the service, or when its signature is checked; once,
+where wanted, also when it has been given up and is to be acknowledged.
 
 What its system takes is written to a file: number and step a line, each message once a key.
 """
@@ -21,6 +22,7 @@ from sqlalchemy import Connection
 from hub.broker import Broker, Incoming
 from hub.crypto import Mac
 from hub.delivery import Link, Turns, held, worker
+from hub.delivery.job import Queued
 from hub.engine import Engine
 from hub.port import Traits
 from hub.store import Store
@@ -42,7 +44,7 @@ CLAIM_S, LOOK_S = 0.6, 0.1
 @dataclass(frozen=True, slots=True)
 class Mortal:
     """*order*: further lines of the route; *folder*: where the system keeps its file; *role*: what the
-    process does; *by_check*: it dies of a signature."""
+    process does; *by_check*: it dies of a signature; *at_end*: also once after giving up."""
 
     amqp_url: str
     database_url: str
@@ -50,6 +52,7 @@ class Mortal:
     folder: Path
     role: str = "delivery"
     by_check: bool = False
+    at_end: bool = False
 
     def start(self) -> ForkServerProcess:
         """Forked from a process that has imported everything."""
@@ -113,7 +116,23 @@ def taken(folder: Path) -> list[tuple[str, str]]:
 
 def _live(mortal: Mortal) -> None:
     held.CLAIM_S, worker.RELEASE_S = CLAIM_S, LOOK_S
+    if mortal.at_end:
+        _die_once_given_up(mortal.folder)
     asyncio.run(_deliver(mortal))
+
+
+def _die_once_given_up(folder: Path) -> None:
+    failed = Queued.failed
+
+    async def dying(self: Queued, now: datetime) -> None:
+        try:
+            (folder / "died").touch(exist_ok=False)
+        except FileExistsError:
+            await failed(self, now)
+        else:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    setattr(Queued, Queued.failed.__name__, dying)  # for this process only
 
 
 async def _deliver(mortal: Mortal) -> None:

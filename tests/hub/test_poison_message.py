@@ -112,6 +112,42 @@ async def _until_given_up_is_over(running: Running, mortal: Mortal) -> int:
         process.close()
 
 
+@pytest.mark.parametrize(
+    "order",
+    ["", "order_by: subject", "order_by: route"],
+    ids=["unordered", "by-subject", "by-route"],
+)
+async def test_killed_while_giving_up(
+    order: str, amqp_url: str, store: Store, sqlite_url: str, tmp_path: Path
+) -> None:
+    """It stands in the failure store, and is not acknowledged yet. A person discards it before the
+    next process comes: that one finds nothing new, and holds nothing."""
+    steps = [*GOOD[:12], ("P", POISON), *GOOD[12:], *BEHIND]
+    mortal = Mortal(amqp_url, sqlite_url, order, tmp_path, at_end=True)
+    async with _set_out(amqp_url, store, steps, order) as running:
+        for _ in range(SUSPECT_AFTER + DEATHS + 1):
+            assert -signal.SIGKILL == await _until_dead(mortal)
+        (failure,) = await eventually(running.failed, bool, "the poison given up")
+        assert ("broker.delivery-limit", "P") == (failure["code"], failure["subject"])
+
+        await FailureDesk(store, SEAL, small_plan(order), now).discard(
+            [failure["id"]], "poison", "me"
+        )
+        assert 0 == await _until_given_up_is_over(running, mortal)
+        assert sorted((*GOOD, *BEHIND)) == sorted(taken(tmp_path))
+
+
+async def _until_dead(mortal: Mortal) -> int | None:
+    process = mortal.start()
+    try:
+        await asyncio.to_thread(process.join, 40)
+        return process.exitcode
+    finally:
+        process.kill()
+        await asyncio.to_thread(process.join)
+        process.close()
+
+
 async def test_one_that_waited_and_then_kills(
     amqp_url: str, store: Store, sqlite_url: str, tmp_path: Path
 ) -> None:

@@ -22,6 +22,7 @@ def upgrade() -> None:
         sa.Column("key", sa.String(length=64), primary_key=True),
         sa.Column("times", sa.Integer(), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("given_up", sa.Boolean(), nullable=False),
     )
 
 
