@@ -21,6 +21,7 @@ from ruamel.yaml import YAML
 
 from front_db.contract import NAME, ExchangeTable, Keeps
 from front_db.ddl import drop_script, script
+from front_db.parents import parents_first, references
 from front_db.selfcheck import self_check
 from front_db.triggers import Watched, drop_triggers, trigger_script
 from front_db.upkeep import purge_receipts, purge_table
@@ -224,9 +225,10 @@ def purge(
 
     def purged() -> dict[str, int]:
         before = target.at - _days(older_than)
-        gone: dict[str, int] = {}
-        standard = [each for each in target.tables if each.described.standard]
-        for each in standard:
+        standard = {each.described.name: each for each in target.tables if each.described.standard}
+        gone = dict.fromkeys(standard, 0)
+        refers = in_one(target, lambda connection: references(connection, list(standard)))
+        for each in [standard[name] for name in reversed(parents_first(list(standard), refers))]:
             gone[each.described.name] = _all(
                 target,
                 lambda connection, each=each: purge_table(  # type: ignore[misc] # as above

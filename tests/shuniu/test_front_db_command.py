@@ -77,6 +77,30 @@ def test_an_administrators_first_day(tmp_path: Path) -> None:
     assert (0, {"o_test_case": 0, "xch_receipt": 0}) == (code, gone["rows"])
 
 
+def test_what_refers_to_others_is_purged_first(tmp_path: Path) -> None:
+    """A row that has come to an end goes in the same run as the last one that refers to it (R-A6)."""
+    _, made = output("ddl", "--dialect", "sqlite", "--side", "both", *TABLE)
+    ended = ("K", 1, "2026-03-02 09:00:00", "2", "2026-03-02 09:01:00")
+    with sqlite3.connect(tmp_path / "partner.db") as partner:
+        partner.executescript(made)
+        partner.execute("ALTER TABLE i_test_case ADD answers INTEGER REFERENCES o_test_case (x_id)")
+        partner.execute(
+            "INSERT INTO o_test_case (x_op, x_key, x_ver, x_time, x_state, x_done)"
+            " VALUES ('I', ?, ?, ?, ?, ?)",
+            ended,
+        )
+        partner.execute(
+            "INSERT INTO i_test_case"
+            " (x_op, x_key, x_ver, x_time, x_state, x_done, x_id, x_told, answers)"
+            " SELECT 'I', ?, ?, ?, ?, ?, '7', '2', x_id FROM o_test_case",
+            ended,
+        )
+    partner.close()
+
+    code, gone = told("purge", *TABLE, "--side", "both", "--older-than", "1d")
+    assert (0, {"o_test_case": 1, "i_test_case": 1, "xch_receipt": 0}) == (code, gone["rows"])
+
+
 def test_the_profile_is_what_a_system_declares() -> None:
     """Put under ``settings`` it is read as it is."""
     code, said = output("profile", *TABLE, "--side", "both")
