@@ -16,6 +16,7 @@ from pathlib import Path
 import psycopg
 import pymysql
 import pytest
+from hypothesis import HealthCheck, settings
 from psycopg import sql
 
 from shuniu.node import PrivateNode
@@ -24,6 +25,11 @@ from tests.servers.loopback import guard
 from tests.servers.rabbitmq import VirtualHosts
 
 guard()
+# How long an example takes is the machine's affair.
+settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("any machine")
 _numbers = itertools.count(1)
 
 

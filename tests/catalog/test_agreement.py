@@ -7,7 +7,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from catalog.derive.json_schema import FORMATS, json_schema
@@ -26,9 +26,7 @@ def steady(examples: int) -> settings:
     return settings(
         max_examples=examples,
         derandomize=True,
-        deadline=None,
         database=None,
-        suppress_health_check=[HealthCheck.too_slow],
     )
 
 

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from catalog.derive.validator import MOST_FAULTS, Findings, compile_validator
@@ -322,8 +322,6 @@ def test_no_text_of_a_declaration_becomes_code() -> None:
     assert () == compile_validator(resource, CATALOGUE)({evil: {}}).faults
 
 
-# Where nothing is cached yet, hypothesis works out the characters of Unicode first.
-@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(st.sampled_from(sorted(VALID)), JSON))
 def test_any_json_gets_findings(changes: Mapping[str, Any]) -> None:
     """It never raises, and every fault can be told in both languages."""

@@ -30,7 +30,7 @@ def test_awkward_texts_read_the_same() -> None:
 
 
 @given(st.text(max_size=30) | st.from_regex(r"[-A-Za-z0-9 :#\[\]{},.'\"&*!|>%@`~一：，]{1,12}"))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_text_reads_the_same(text: str) -> None:
     """Whatever a spreadsheet's cell may hold, as a text and as an item's note."""
     resource = small().resources["caseAcceptance"]

@@ -146,7 +146,7 @@ def test_every_reference_route_takes_whatever_comes(name: str) -> None:
 
 def hold(intake: CompiledIntake, paths: set[str], codes: list[str]) -> None:
     @given(_records(paths, codes))
-    @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=25, suppress_health_check=list(HealthCheck))
     def check(record: Any) -> None:
         mapped(intake, record)
 
@@ -155,7 +155,7 @@ def hold(intake: CompiledIntake, paths: set[str], codes: list[str]) -> None:
 
 def carry(route: CompiledRoute, paths: set[str], resource: str, operation: str) -> None:
     @given(_records(paths, ["1", "2"]))
-    @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=25, suppress_health_check=list(HealthCheck))
     def check(body: Any) -> None:
         message = Message(
             id=MessageId("m"),

@@ -72,6 +72,10 @@ class ClusterNode:
         host = self.machine.address if self.machine else "127.0.0.1"
         return login_works(self.identity, host=host)
 
+    @property
+    def runs(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
     def kill(self) -> None:
         """As a machine that loses its power."""
         for stray in strays(self.identity.name, self.folder / "home"):

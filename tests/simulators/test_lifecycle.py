@@ -42,7 +42,7 @@ def courses(count: int, *, promised: bool = False) -> list[Course]:
         statutory_days=st.integers(1, 30),
     ),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_whatever_the_case_its_course_is_in_order(seed: int, case: Case) -> None:
     """Times never run backwards, steps follow each other, and each event has a name of its own."""
     drawn = course(seed, case)
