@@ -43,6 +43,15 @@ async def _delivered(running: Running, count: int = COUNT) -> datetime:
     return since
 
 
+async def _in_order_of(running: Running, source: str) -> list[str]:
+    """Ids of what was published, as *source* keeps them: the stream as they came from the pipeline,
+    the ledger by their times. Messages of different subjects may pass each other before."""
+    published = await running.rows(Event.MESSAGE_PUBLISHED)
+    if source == "ledger":
+        published = sorted(published, key=lambda row: row["at"])
+    return [row["message_id"] for row in published]
+
+
 def _replay(running: Running, **more: Any) -> Replay:
     engine = running.engine
     return Replay(engine.broker, engine.store, engine.seal, engine.plan, now, **more)
@@ -91,8 +100,8 @@ async def test_a_new_subscriber_gets_all_of_before(
         assert ("done", COUNT, 0) == (job.state, job.sent, job.skipped)
         got = await _taken(running, NEW.queue, COUNT)
         published = await running.rows(Event.MESSAGE_PUBLISHED)
-        ids = [row["message_id"] for row in sorted(published, key=lambda row: row["at"])]
-        assert ids == [each.headers["cloudEvents:id"] for each in got]
+        ids = [each.headers["cloudEvents:id"] for each in got]
+        assert await _in_order_of(running, source) == ids
         assert {job.id} == {each.headers["x-replay"] for each in got}
         assert {"wang"} == {each.headers["x-replayed-by"] for each in got}
         digests = {row["message_id"]: row["digest"] for row in published}
@@ -196,7 +205,7 @@ async def test_a_strangers_message_is_not_sent_on(amqp_url: str, store: Store) -
 
         assert 2 == job.sent
         got = await _taken(running, NEW.queue, 2)
-        assert ["A0", "A1"] == [m.headers["cloudEvents:subject"] for m in got]
+        assert ["A0", "A1"] == sorted(m.headers["cloudEvents:subject"] for m in got)
         for each in got:
             running.broker.check(each)
 
@@ -226,8 +235,8 @@ async def test_an_interrupted_replay_goes_on(amqp_url: str, store: Store, source
         done = await sound.run(await sound.resume(job.id))
 
         assert ("done", COUNT) == (done.state, done.sent)
-        got = [m.headers["cloudEvents:subject"] for m in await _taken(running, NEW.queue, COUNT)]
-        assert [f"A{n}" for n in range(COUNT)] == got
+        got = [m.headers["cloudEvents:id"] for m in await _taken(running, NEW.queue, COUNT)]
+        assert await _in_order_of(running, source) == got
         assert 0 == (await depths(running.broker, [NEW.queue]))[NEW.queue][0]
 
 
