@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from hub.store import Store
-from hub.store.migrate import migrate
 from tests.conftest import fresh_postgres
 from tests.faults.hub_process import seen
 from tests.faults.lane import Place
 from tests.faults.process import Nursery
+from tests.records import shape
 from tests.servers.keeper import Facts, shared
 from tests.servers.rabbitmq import VirtualHosts
 
@@ -30,7 +30,7 @@ def nursery() -> Iterator[Nursery]:
 def migrated(url: str) -> str:
     """*url*, with the tables of the hub and of the one service."""
     store = Store(url)
-    migrate(store)
+    shape(store)
     store.write_now(seen.create)
     store.close()
     return url

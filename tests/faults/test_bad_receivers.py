@@ -16,7 +16,6 @@ import pytest
 
 from connectors.http_client import MOST_ANSWER_BYTES, ask, new_client
 from hub.store import Store
-from hub.store.migrate import migrate
 from schemas.errors import Transient
 from schemas.receipt import Event
 from tests.faults.bad_city import AsksFirst, NeverTwice, city_of
@@ -30,6 +29,7 @@ from tests.faults.bad_partner import (
     on_sockets,
 )
 from tests.hub.amqp.test_tls import Authority, server_side
+from tests.records import shape
 
 pytestmark = pytest.mark.timeout(120)
 SUBJECTS, STEPS = ("A", "B"), ("1", "2", "3")
@@ -43,7 +43,7 @@ TLS = (Bad.NO_TLS, Bad.BROKEN_TLS)
 @pytest.fixture
 def records(sqlite_url: str) -> Iterator[Store]:
     store = Store(sqlite_url)
-    migrate(store)
+    shape(store)
     yield store
     store.close()
 

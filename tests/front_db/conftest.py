@@ -14,9 +14,9 @@ from sqlalchemy import Engine
 from front_db.binlog import BinlogReader
 from front_db.database import Limits, make_engine
 from hub.store import Store
-from hub.store.migrate import migrate
 from shuniu.service_list import MIGRATIONS
 from tests.front_db.binlog_partner import BinlogPartner
+from tests.records import shape
 from tests.servers.keeper import Facts, shared
 
 _numbers = itertools.count(1)
@@ -41,7 +41,7 @@ def partner(url: str) -> Iterator[Engine]:
 def records(tmp_path: Path) -> Iterator[Store]:
     """The hub's own records, embedded and whole."""
     store = Store(f"sqlite:///{tmp_path}/hub.db")
-    migrate(store, MIGRATIONS)
+    shape(store, MIGRATIONS)
     yield store
     store.close()
 

@@ -11,10 +11,10 @@ import pytest
 from front_db.books import Book, let_go_on, standing
 from front_db.changes import Change
 from hub.store import Store
-from hub.store.migrate import migrate
 from schemas.errors import Misconfigured
 from schemas.message import Operation
 from shuniu.service_list import MIGRATIONS
+from tests.records import shape
 
 AT = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
 
@@ -24,7 +24,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     """The hub's records, on both databases that it keeps them in."""
     url = f"sqlite:///{tmp_path}/hub.db"
     store = Store(request.getfixturevalue("postgres_url") if request.param == "postgres" else url)
-    migrate(store, MIGRATIONS)
+    shape(store, MIGRATIONS)
     yield store
     store.close()
 

@@ -16,12 +16,12 @@ from front_db.bulk_journal import LoadJournal
 from front_db.contract import Keeps
 from front_db.database import Limits, make_engine
 from hub.store import Store
-from hub.store.migrate import migrate
 from hub.store.tables import ledger
 from schemas.errors import Misconfigured
 from tests.front_db.loading import Kept, load_and_die, loader
 from tests.front_db.standard import Standard, good_row
 from tests.front_db.tables import CASES
+from tests.records import shape
 
 MODULUS = 2**64
 
@@ -119,7 +119,7 @@ def test_killed_in_any_gap_it_goes_on_where_it_was(
         standard.leave(f"K{n:02}")
     records = f"sqlite:///{tmp_path / 'hub.db'}"
     store = Store(records)
-    migrate(store)
+    shape(store)
     urls = (
         partner.url.render_as_string(hide_password=False),
         target.url.render_as_string(hide_password=False),

@@ -15,10 +15,10 @@ from front_db.contract import Column, Control, ExchangeTable
 from front_db.drift import accept, drifts
 from front_db.shape import ColumnShape, compared
 from hub.store import Store
-from hub.store.migrate import migrate
 from schemas.errors import Misconfigured
 from schemas.message import SystemCode
 from shuniu.service_list import MIGRATIONS
+from tests.records import shape
 
 AT = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
 CONTROL = Control(
@@ -71,7 +71,7 @@ def test_what_is_not_exchanged_may_go_but_not_a_key() -> None:
 @pytest.fixture
 def records(tmp_path: Path) -> Iterator[Store]:
     store = Store(f"sqlite:///{tmp_path}/hub.db")
-    migrate(store, MIGRATIONS)
+    shape(store, MIGRATIONS)
     yield store
     store.close()
 

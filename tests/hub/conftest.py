@@ -22,12 +22,12 @@ from hub.intake import taken_in
 from hub.plan import Plan
 from hub.port import Traits
 from hub.store import Store
-from hub.store.migrate import migrate
 from hub.store.tables import failures, ledger
 from hub.streams import Subscriber
 from schemas.message import Answer, Body, Delivery, MessageId, Record, SystemCode
 from schemas.receipt import Event
 from tests.hub.site import small_plan
+from tests.records import shape
 
 DEADLINE_S = 20.0
 
@@ -145,7 +145,7 @@ def database_url(request: pytest.FixtureRequest) -> str:
 def store(sqlite_url: str) -> Iterator[Store]:
     """The hub's records in a fresh SQLite database."""
     store = Store(sqlite_url)
-    migrate(store)
+    shape(store)
     yield store
     store.close()
 

@@ -15,9 +15,9 @@ from hub.store import Store
 from hub.store.append import lock
 from hub.store.chain import chained, first_link, row_bytes
 from hub.store.checkpoints import checkpoint
-from hub.store.migrate import migrate
 from hub.store.tables import ledger, ledger_checkpoints, ledger_partitions
 from tests.hub.ledger_rows import a_row, breaks, keep, kept, whole
+from tests.records import shape
 
 AT = datetime(2026, 11, 5, 8, tzinfo=UTC)
 PART = "2026-11"
@@ -28,7 +28,7 @@ c = ledger.c
 def records(database_url: str) -> Iterator[Store]:
     """Ten rows of one month, k1 to k10, and one of another."""
     store = Store(database_url)
-    migrate(store)
+    shape(store)
     rows = [a_row(f"k{n}", at=AT, subject=f"A{n}") for n in range(1, 11)]
     keep(store, rows, now=AT)
     keep(store, [a_row("other", at=datetime(2026, 10, 31, tzinfo=UTC))], now=AT)

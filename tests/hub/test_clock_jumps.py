@@ -17,7 +17,6 @@ from sqlalchemy import Connection, Row, select
 
 from hub.delivery import Hours, worker
 from hub.store import Store
-from hub.store.migrate import migrate
 from hub.store.tables import retry_jobs, route_states
 from hub.topology import depths, route_queue
 from schemas.calendar import BEIJING
@@ -37,6 +36,7 @@ from tests.hub.failing import (
 )
 from tests.hub.ledger_rows import breaks
 from tests.hub.site import small_plan
+from tests.records import shape
 
 pytestmark = pytest.mark.timeout(60)
 IN_ORDER = small_plan("order_by: subject")
@@ -62,7 +62,7 @@ class Clock:
 @pytest.fixture
 def records(sqlite_url: str) -> Iterator[Store]:
     store = Store(sqlite_url)
-    migrate(store)
+    shape(store)
     yield store
     store.close()
 

@@ -21,7 +21,6 @@ from hub.broker import Broker, Outgoing, Publisher
 from hub.crypto import Mac
 from hub.retry_runner import RetryRunner
 from hub.store import Store
-from hub.store.migrate import migrate
 from hub.store.tables import failure_acts, retry_jobs
 from schemas.errors import Transient
 from schemas.receipt import Event
@@ -41,6 +40,7 @@ from tests.hub.failing import (
     states_of,
     stop,
 )
+from tests.records import shape
 
 POINTS = (
     "leased", "claim", "send", "staged", "published", "sent", "settled", "next", "told", "done",
@@ -51,7 +51,7 @@ POINTS = (
 def records(database_url: str) -> Iterator[Store]:
     """The hub's records, in SQLite and in PostgreSQL."""
     store = Store(database_url)
-    migrate(store)
+    shape(store)
     yield store
     store.close()
 

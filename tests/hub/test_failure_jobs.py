@@ -12,7 +12,6 @@ import pytest
 
 from hub.retry_runner import RetryRunner
 from hub.store import Store
-from hub.store.migrate import migrate
 from hub.store.retries import Chosen
 from schemas.errors import Rejected
 from schemas.message import Delivery
@@ -30,13 +29,14 @@ from tests.hub.failing import (
     states_of,
     stop,
 )
+from tests.records import shape
 
 
 @pytest.fixture
 def records(database_url: str) -> Iterator[Store]:
     """The hub's records, in SQLite and in PostgreSQL."""
     store = Store(database_url)
-    migrate(store)
+    shape(store)
     yield store
     store.close()
 

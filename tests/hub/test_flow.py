@@ -11,18 +11,18 @@ from hub.failure_desk import FailureDesk
 from hub.ids import new_id, new_trace
 from hub.intake import taken_in
 from hub.store import Store
-from hub.store.migrate import migrate
 from hub.topology import STREAMS, route_queue
 from schemas.errors import Misconfigured, Rejected, Transient
 from schemas.message import Delivery, Record, SystemCode
 from schemas.receipt import Event
 from tests.hub.conftest import Running, System, a_step, eventually, now, running_engine
+from tests.records import shape
 
 
 async def test_a_record_reaches_every_system(amqp_url: str, database_url: str) -> None:
     """Mapped in, validated, published, mapped out, delivered, told; SQLite and PostgreSQL alike."""
     store = Store(database_url)
-    migrate(store)
+    shape(store)
     async with running_engine(amqp_url, store) as running:
         record = await running.send(a_step("A1"))
 

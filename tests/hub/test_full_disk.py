@@ -13,13 +13,13 @@ import pytest
 from sqlalchemy import Connection, event, select
 
 from hub.store import Store
-from hub.store.migrate import migrate
 from hub.store.tables import ledger
 from schemas.errors import Transient
 from schemas.receipt import Event
 from tests.hub.conftest import a_step, eventually, running_engine
 from tests.hub.ledger_rows import breaks
 from tests.hub.site import small_plan
+from tests.records import shape
 
 pytestmark = pytest.mark.timeout(90)
 COUNT, EVER = 60, 1_073_741_823
@@ -49,7 +49,7 @@ class Disk:
 @pytest.fixture
 def records(sqlite_url: str) -> Iterator[Store]:
     store = Store(sqlite_url)
-    migrate(store)
+    shape(store)
     yield store
     store.close()
 

@@ -10,7 +10,6 @@ import pytest
 
 from hub.releases import plan_of
 from hub.store import Store
-from hub.store.migrate import migrate
 from hub.topology import depths, route_queue
 from routes.lint import lint
 from schemas.calendar import BEIJING
@@ -18,6 +17,7 @@ from schemas.declarations import InvalidDeclaration
 from schemas.receipt import Event
 from tests.hub.conftest import Running, System, a_step, eventually, now, running_engine
 from tests.hub.site import small_plan, small_texts
+from tests.records import shape
 
 NOON = datetime(2026, 3, 4, 4, tzinfo=UTC)
 
@@ -26,7 +26,7 @@ NOON = datetime(2026, 3, 4, 4, tzinfo=UTC)
 def either(database_url: str) -> Iterator[Store]:
     """The records on both databases."""
     store = Store(database_url)
-    migrate(store)
+    shape(store)
     yield store
     store.close()
 

@@ -14,10 +14,10 @@ from hub.crypto import Sm4Seal, sm3
 from hub.payloads import compressed, unpacked
 from hub.store import Store
 from hub.store.append import fitted
-from hub.store.migrate import migrate
 from hub.store.tables import ledger_partitions, payloads
 from schemas.errors import Misconfigured
 from tests.hub.ledger_rows import a_row, keep, kept, whole
+from tests.records import shape
 
 SEAL = Sm4Seal(bytes(16))
 NOVEMBER = datetime(2026, 11, 30, 23, 59, 59, 999_999, tzinfo=UTC)
@@ -26,7 +26,7 @@ NOVEMBER = datetime(2026, 11, 30, 23, 59, 59, 999_999, tzinfo=UTC)
 @pytest.fixture
 def records(database_url: str) -> Iterator[Store]:
     store = Store(database_url)
-    migrate(store)
+    shape(store)
     yield store
     store.close()
 
@@ -90,7 +90,7 @@ def test_a_clock_far_off_is_kept_in_the_rest(records: Store) -> None:
 def test_in_postgresql_a_partition_is_a_table(postgres_url: str) -> None:
     """Rows and bodies lie in tables that can be dropped."""
     store = Store(postgres_url)
-    migrate(store)
+    shape(store)
     row = a_row(at=NOVEMBER, digest=sm3(b"{}"))
     keep(store, [row], {row["digest"]: b"sealed"}, now=NOVEMBER)
 

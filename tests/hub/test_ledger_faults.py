@@ -20,7 +20,6 @@ from hub.ids import new_id, new_trace
 from hub.ledger import LedgerWriter
 from hub.payloads import unpacked
 from hub.store import Store
-from hub.store.migrate import migrate
 from hub.store.tables import payloads
 from hub.tap import tapped
 from hub.topology import LEDGER, RECEIPTS, STREAMS, declare, depths
@@ -28,6 +27,7 @@ from schemas.message import Message, Operation, ResourceName, SystemCode
 from schemas.receipt import Event, Receipt
 from tests.hub.conftest import eventually, now
 from tests.hub.ledger_rows import kept, whole
+from tests.records import shape
 
 SEAL = Sm4Seal(bytes(16))
 MESSAGES, RECEIPTS_EACH = 30, 2
@@ -42,7 +42,7 @@ class _Died(Exception):
 @pytest.fixture
 def records(database_url: str) -> Iterator[Store]:
     store = Store(database_url)
-    migrate(store)
+    shape(store)
     yield store
     store.close()
 

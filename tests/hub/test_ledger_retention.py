@@ -14,9 +14,9 @@ from hub.retention import Retention
 from hub.retention import keep as retain
 from hub.store import Store
 from hub.store.checkpoints import checkpoints
-from hub.store.migrate import migrate
 from hub.store.tables import ledger, ledger_keys, ledger_partitions, payloads
 from tests.hub.ledger_rows import a_row, breaks, keep, kept, whole
+from tests.records import shape
 
 DAYS = timedelta(days=1)
 AUGUST = datetime(2026, 8, 20, 8, tzinfo=UTC)
@@ -29,7 +29,7 @@ TERMS = Retention(ledger_days=60, payload_days=30)
 def records(database_url: str) -> Iterator[Store]:
     """Three rows of August, two of October, one of November, each month with a body."""
     store = Store(database_url)
-    migrate(store)
+    shape(store)
     for at, many in ((AUGUST, 3), (NOVEMBER - 40 * DAYS, 2), (NOVEMBER, 1)):
         rows = [a_row(f"{at:%m}-{n}", at=at, digest=DIGEST) for n in range(many)]
         keep(store, rows, {DIGEST: b"sealed"}, now=at)
@@ -120,7 +120,7 @@ def test_old_marks_go_young_ones_stay(records: Store) -> None:
 def test_in_postgresql_whole_tables_go(postgres_url: str) -> None:
     """Dropped, not emptied row by row."""
     store = Store(postgres_url)
-    migrate(store)
+    shape(store)
     keep(store, [a_row(at=AUGUST, digest=DIGEST)], {DIGEST: b"x"}, now=AUGUST)
     deletes: list[str] = []
 

@@ -12,12 +12,12 @@ from sqlalchemy import insert, text
 from hub import ledger_views
 from hub.search import Page, Search, query, search
 from hub.store import Store
-from hub.store.migrate import migrate
 from hub.store.tables import intake_keys
 from hub.trace import trace
 from schemas.errors import Rejected
 from schemas.receipt import Event
 from tests.hub.ledger_rows import a_row, keep
+from tests.records import shape
 
 NOVEMBER = datetime(2026, 11, 15, 8, tzinfo=UTC)
 MONTHS = (NOVEMBER - timedelta(days=31), NOVEMBER, NOVEMBER + timedelta(days=30))
@@ -26,7 +26,7 @@ MONTHS = (NOVEMBER - timedelta(days=31), NOVEMBER, NOVEMBER + timedelta(days=30)
 @pytest.fixture
 def records(database_url: str) -> Iterator[Store]:
     store = Store(database_url)
-    migrate(store)
+    shape(store)
     yield store
     store.close()
 
@@ -110,7 +110,7 @@ def test_a_place_that_is_none(records: Store) -> None:
 def test_a_span_leaves_partitions_out(postgres_url: str) -> None:
     """PostgreSQL plans for November alone, and by index."""
     store = Store(postgres_url)
-    migrate(store)
+    shape(store)
     for month in MONTHS:
         keep(
             store,

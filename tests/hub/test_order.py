@@ -6,12 +6,12 @@ from collections import defaultdict
 
 from hub.failure_desk import FailureDesk
 from hub.store import Store
-from hub.store.migrate import migrate
 from schemas.errors import Rejected, Transient
 from schemas.message import Delivery
 from schemas.receipt import Event
 from tests.hub.conftest import System, eventually, now, running_engine
 from tests.hub.site import small_plan
+from tests.records import shape
 
 IN_ORDER = small_plan("order_by: subject")
 STRICT = small_plan("order_by: route")
@@ -48,7 +48,7 @@ async def test_a_waiting_message_holds_its_own_subject_only(
 ) -> None:
     """Lesson 4 of the peers: B flows on while A waits for its ladder; A's steps stay in order."""
     store = Store(database_url)
-    migrate(store)
+    shape(store)
     async with running_engine(amqp_url, store, plan=IN_ORDER) as running:
         running.left.trouble = Stubborn("A一", 4, Transient("target.down", "Away"))
         for name in ("一", "二", "三"):

@@ -14,7 +14,6 @@ from hub.broker import Broker, Outgoing
 from hub.engine import ROLES
 from hub.gates import Gate, set_gates
 from hub.store import Store
-from hub.store.migrate import migrate
 from hub.topology import (
     STREAMS,
     STREAMS_BULK,
@@ -31,6 +30,7 @@ from tests.hub.conftest import Running, System, eventually, running_engine
 from tests.hub.failing import desk_of, stop
 from tests.hub.site import small_plan, small_texts
 from tests.hub.test_releases import applied, following
+from tests.records import shape
 
 PLAIN, ORDERED = small_texts(), small_texts("order_by: subject")
 SUBJECTS = 5
@@ -39,7 +39,7 @@ SUBJECTS = 5
 @pytest.fixture
 def kept(sqlite_url: str) -> Iterator[Store]:
     store = Store(sqlite_url)
-    migrate(store)
+    shape(store)
     yield store
     store.close()
 

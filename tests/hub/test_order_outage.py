@@ -17,7 +17,6 @@ from sqlalchemy.exc import OperationalError
 from hub import crew
 from hub.delivery import under_way
 from hub.store import Store, held
-from hub.store.migrate import migrate
 from hub.store.suspects import key_of, note
 from hub.store.tables import suspects
 from hub.topology import DELIVERY_LIMIT, depths
@@ -26,6 +25,7 @@ from schemas.message import Delivery
 from schemas.receipt import Event
 from tests.hub.conftest import Running, eventually, now, running_engine
 from tests.hub.site import small_plan
+from tests.records import shape
 
 pytestmark = pytest.mark.timeout(60)
 WAIT_S = 8.0
@@ -62,7 +62,7 @@ class Away:
 @pytest.fixture
 def records(postgres_url: str) -> Iterator[Store]:
     store = Store(postgres_url)
-    migrate(store)
+    shape(store)
     yield store
     store.close()
 

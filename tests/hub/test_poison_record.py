@@ -11,11 +11,11 @@ import pytest
 
 from hub.broker import SUSPECT_AFTER
 from hub.store import Store
-from hub.store.migrate import migrate
 from hub.suspects import DEATHS
 from schemas.receipt import Event
 from tests.hub.conftest import eventually, running_engine
 from tests.hub.mortal_pipeline import POISON
+from tests.records import shape
 
 pytestmark = pytest.mark.timeout(90)
 GOOD = 60
@@ -24,7 +24,7 @@ GOOD = 60
 async def test_it_alone_is_given_up_after_a_few_deaths(amqp_url: str, postgres_url: str) -> None:
     """It stands in the middle of sixty good ones: those are delivered, it is in the failure store."""
     store = Store(postgres_url)
-    migrate(store)
+    shape(store)
     command = (sys.executable, "-m", "tests.hub.mortal_pipeline")
     told = json.dumps({"amqp": amqp_url, "database": postgres_url})
     async with running_engine(amqp_url, store, roles=("ledger", "delivery")) as running:

@@ -21,13 +21,13 @@ from hub.engine import Polled
 from hub.gateway import Gateway
 from hub.port import Cursor, Traits
 from hub.store import Store
-from hub.store.migrate import migrate
 from schemas.message import Record, SystemCode
 from schemas.receipt import Event
 from tests.hub.conftest import Running, eventually, now, running_engine
 from tests.hub.ledger_rows import breaks
 from tests.hub.site import small_plan
 from tests.hub.test_gateway import Door
+from tests.records import shape
 
 pytestmark = pytest.mark.timeout(60)
 SUBJECTS, STEPS, DRAWS, PAGE = 6, 8, 120, 7
@@ -106,7 +106,7 @@ class Repeating:
 @pytest.fixture
 def records(sqlite_url: str) -> Iterator[Store]:
     store = Store(sqlite_url)
-    migrate(store)
+    shape(store)
     yield store
     store.close()
 

@@ -14,13 +14,13 @@ from hub.plan import Plan
 from hub.preview import preview, recorded
 from hub.releases import apply, listed, loaded, plan_of, queue_rows, report, running_processes
 from hub.store import Store
-from hub.store.migrate import migrate
 from hub.topology import bulk_queue, depths
 from routes.model import SystemDeclaration
 from schemas.errors import Transient
 from schemas.receipt import Event
 from tests.hub.conftest import Running, System, a_step, eventually, now, running_engine
 from tests.hub.site import small_texts
+from tests.records import shape
 
 TEXTS = small_texts()
 RIGHT = "routes/steps-to-right.yaml"
@@ -31,7 +31,7 @@ LEFT = "routes/steps-to-left.yaml"
 def kept(database_url: str) -> Iterator[Store]:
     """The records on either database."""
     store = Store(database_url)
-    migrate(store)
+    shape(store)
     yield store
     store.close()
 

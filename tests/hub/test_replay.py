@@ -18,7 +18,6 @@ from hub.envelope import Taken, encode_message
 from hub.ids import new_id, new_trace
 from hub.replay import Replay, Wanted
 from hub.store import Store, replays
-from hub.store.migrate import migrate
 from hub.store.replays import Job
 from hub.store.tables import payloads
 from hub.topology import HISTORY, Binding, declare, depths, service_queue
@@ -27,6 +26,7 @@ from schemas.message import Record, SystemCode
 from schemas.receipt import Event
 from tests.hub.conftest import Running, a_step, eventually, now, running_engine
 from tests.hub.ledger_rows import whole
+from tests.records import shape
 
 COUNT = 12
 SOURCES = ("history", "ledger")
@@ -91,7 +91,7 @@ async def test_a_new_subscriber_gets_all_of_before(
 ) -> None:
     """In order, with their ids and bodies as they were, marked; in no other queue."""
     store = Store(database_url)
-    migrate(store)
+    shape(store)
     async with _with_new(amqp_url, store) as running:
         since = await _delivered(running)
 

@@ -18,10 +18,10 @@ from typing import Any
 import pytest
 
 from hub.store import Store
-from hub.store.migrate import migrate
 from schemas.receipt import Event
 from tests.hub.conftest import Running, eventually, running_engine
 from tests.hub.failing import WORKING, ended, fail, jobs_of, rows_of, start, states_of
+from tests.records import shape
 
 pytestmark = pytest.mark.timeout(90)
 # Starting a process takes a second or two: each database sees another half.
@@ -31,7 +31,7 @@ POINTS = {"sqlite": ("claim", "published"), "postgresql": ("staged", "sent")}
 @contextmanager
 def kept(url: str) -> Iterator[Store]:
     store = Store(url)
-    migrate(store)
+    shape(store)
     yield store
     store.close()
 

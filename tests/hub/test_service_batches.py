@@ -30,7 +30,6 @@ from hub.mailbox import Mailbox
 from hub.plan import Plan
 from hub.service_batch import apply
 from hub.store import Store
-from hub.store.migrate import migrate
 from hub.store.tables import inbox, outbox
 from hub.streams import Subscriber
 from hub.subscribers import ServiceRunner
@@ -40,6 +39,7 @@ from schemas.errors import Rejected
 from schemas.message import Message, Operation, Publication, ResourceName, SystemCode
 from schemas.receipt import Event
 from tests.hub.conftest import Running, eventually, now, running_engine
+from tests.records import shape
 
 T = TypeVar("T")
 STEP = ResourceName("caseStep")
@@ -125,7 +125,7 @@ class Dying(Store):
 def records(database_url: str) -> Iterator[Store]:
     """The hub's records and the service's table, in SQLite and in PostgreSQL."""
     store = Store(database_url)
-    migrate(store)
+    shape(store)
     store.write_now(written.create)
     yield store
     store.close()
@@ -222,7 +222,7 @@ async def test_a_database_that_breaks_off_is_no_fault_of_the_messages(
     """The connection is cut in the middle of a batch: it is taken again, in its order, and nobody
     is told of a failure."""
     records = Store(postgres_url)
-    migrate(records)
+    shape(records)
     records.write_now(written.create)
     cuts = iter([True])
 

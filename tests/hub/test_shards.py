@@ -20,7 +20,6 @@ from hub.pipeline import Pipeline
 from hub.shard_consumer import Shards, shards
 from hub.shard_shares import Shares
 from hub.store import Store
-from hub.store.migrate import migrate
 from hub.store.suspects import forget
 from hub.store.tables import suspects
 from hub.suspects import Suspects
@@ -29,6 +28,7 @@ from schemas.errors import Transient
 from schemas.receipt import Event
 from tests.hub.conftest import eventually, now, running_engine
 from tests.hub.site import small_plan
+from tests.records import shape
 
 T = TypeVar("T")
 CASES, STEPS = 24, 12
@@ -303,7 +303,7 @@ async def test_a_note_is_forgotten_though_the_database_was_away(
 ) -> None:
     """A suspect that does no harm is taken, and nothing of the suspicion stays."""
     store = Faltering(postgres_url)
-    migrate(store)
+    shape(store)
     async with running_engine(amqp_url, store, roles=("ledger",)) as running:
         await running.send({"bh": "A1", "hj": "受理", "qh": "130102"})
         for _ in range(SUSPECT_AFTER):

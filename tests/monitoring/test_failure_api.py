@@ -14,12 +14,12 @@ from starlette.applications import Starlette
 
 from hub.envelope import encode_body
 from hub.store import Store
-from hub.store.migrate import migrate
 from hub.store.retries import claim
 from hub.store.tables import failure_acts, failures
 from monitoring.failure_api.app import failure_api
 from tests.hub.conftest import now
 from tests.hub.failing import SEAL, desk_of, fail, jobs_of
+from tests.records import shape
 from tests.web.pages import serving
 from web.guard import CSRF_COOKIE, CSRF_HEADER
 from web.shell import Shell
@@ -31,7 +31,7 @@ TOKEN = {"cookie": f"{CSRF_COOKIE}=mine", CSRF_HEADER: "mine"}
 def store(sqlite_url: str) -> Iterator[Store]:
     """The hub's records in a fresh SQLite database."""
     store = Store(sqlite_url)
-    migrate(store)
+    shape(store)
     yield store
     store.close()
 

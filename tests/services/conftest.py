@@ -11,7 +11,6 @@ import pytest
 from sqlalchemy import Table, delete, event, select
 
 from hub.store import Store
-from hub.store.migrate import migrate
 from hub.streams import Subscriber
 from schemas.message import (
     Message,
@@ -22,6 +21,7 @@ from schemas.message import (
     SystemCode,
 )
 from shuniu.service_list import MIGRATIONS
+from tests.records import shape
 
 NOW = datetime(2026, 4, 21, 9, tzinfo=UTC)
 
@@ -31,7 +31,7 @@ def records(request: pytest.FixtureRequest) -> Iterator[Store]:
     """A fresh database with the services' tables."""
     fixture = "sqlite_url" if request.param == "sqlite" else "postgres_url"
     store = Store(request.getfixturevalue(fixture))
-    migrate(store, MIGRATIONS)
+    shape(store, MIGRATIONS)
     yield store
     store.close()
 
@@ -40,7 +40,7 @@ def records(request: pytest.FixtureRequest) -> Iterator[Store]:
 def postgres_records(postgres_url: str) -> Iterator[Store]:
     """The same, where several may write at once."""
     store = Store(postgres_url)
-    migrate(store, MIGRATIONS)
+    shape(store, MIGRATIONS)
     yield store
     store.close()
 

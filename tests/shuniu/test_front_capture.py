@@ -20,10 +20,10 @@ from front_db.lease import Leased
 from hub.broker import Broker
 from hub.crypto import Mac
 from hub.store import Store
-from hub.store.migrate import migrate
 from hub.topology import PIPELINE, declare
 from shuniu.service_list import MIGRATIONS
 from tests.front_db.standard import CATALOGUE, CODES, ELEMENTS, RESOURCE, RESOURCES
+from tests.records import shape
 
 pytestmark = pytest.mark.timeout(90)
 FIRMS = {
@@ -120,7 +120,7 @@ async def test_a_table_that_the_hub_reads_is_left_to_it(home: Path, amqp_url: st
         await declare(broker, [])
     home.mkdir(exist_ok=True)
     store = Store(f"sqlite:///{home / 'hub.db'}")
-    migrate(store, MIGRATIONS)
+    shape(store, MIGRATIONS)
     hub = Leased(store, "tax", lambda: datetime.now(UTC))
     await Book(hub, "tax", "qyss", "key-set", lambda: datetime.now(UTC)).open()
     code, said = told("--system", "tax", "--table", "qyss")

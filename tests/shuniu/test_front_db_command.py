@@ -19,10 +19,10 @@ from front_db.books import Book, standing
 from front_db.ddl import script
 from front_db.derived import in_table, out_table
 from hub.store import Store
-from hub.store.migrate import migrate
 from schemas.errors import Misconfigured
 from shuniu.service_list import MIGRATIONS
 from tests.front_db.standard import CATALOGUE, CODES, ELEMENTS, RESOURCE, RESOURCES
+from tests.records import shape
 
 pytestmark = pytest.mark.timeout(90)
 TABLE = ("--resource", "testCase")
@@ -205,7 +205,7 @@ def test_a_person_lets_a_table_go_on_that_stands_still(tmp_path: Path) -> None:
     """The fuse kept something back that is right. R-A6"""
     (tmp_path / "home").mkdir()
     store = Store(f"sqlite:///{tmp_path / 'home' / 'hub.db'}")
-    migrate(store, MIGRATIONS)
+    shape(store, MIGRATIONS)
     book = Book(store, "tax", "qyss", "key-set", lambda: datetime(2026, 3, 2, tzinfo=UTC))
     asyncio.run(book.open())
     asyncio.run(book.stop(Misconfigured("front-db.fuse", "Too many", table="qyss", lost=9)))

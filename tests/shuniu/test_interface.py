@@ -18,9 +18,9 @@ from catalog.derive.openapi_pulls import PULLS
 from connectors.signing import signed_headers
 from hub.gateway import MAX_BODY_BYTES
 from hub.store import Store
-from hub.store.migrate import migrate
 from shuniu.clock import now
 from shuniu.interface import interface_of
+from tests.records import shape
 from tests.shuniu.a_gateway import PARTNER, RESOURCE, SECRET, Door, declarations, open_door
 
 CHINESE = re.compile("[一-鿿]")
@@ -110,7 +110,7 @@ def test_the_limit_is_the_gateways() -> None:
 @pytest.fixture
 def store(sqlite_url: str) -> Iterator[Store]:
     store = Store(sqlite_url)
-    migrate(store)
+    shape(store)
     yield store
     store.close()
 

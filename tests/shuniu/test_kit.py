@@ -25,7 +25,6 @@ from catalog.derive.guide import Guided, guide, guide_page
 from catalog.derive.validator import compile_validator
 from connectors.signing import hmac_sm3, sm3
 from hub.store import Store
-from hub.store.migrate import migrate
 from routes.examples import run_intake
 from routes.intake import compile_intake
 from routes.model import IntakeDeclaration
@@ -33,6 +32,7 @@ from schemas.declarations import parse
 from schemas.errors import Misconfigured
 from shuniu.kit.build import KitWish, build_kit, zipped
 from shuniu.kit.files import exchange
+from tests.records import shape
 from tests.shuniu.a_gateway import PARTNER, RESOURCE, SECRET, SITE, Door, declarations, open_door
 
 ADDRESS = "http://127.0.0.1:8080"
@@ -233,7 +233,7 @@ def test_the_standards_example() -> None:
 @pytest.fixture
 def store(sqlite_url: str) -> Iterator[Store]:
     store = Store(sqlite_url)
-    migrate(store)
+    shape(store)
     yield store
     store.close()
 

@@ -20,7 +20,6 @@ from hub.crypto import sm3
 from hub.envelope import encode_body, encode_message
 from hub.ids import new_id, new_trace
 from hub.store import Store
-from hub.store.migrate import migrate
 from hub.store.tables import ledger
 from hub.tap import tapped
 from hub.topology import LEDGER, STREAMS, Binding, declare, service_queue
@@ -31,6 +30,7 @@ from shuniu.instance import Instance
 from shuniu.service_list import MIGRATIONS
 from shuniu.settings import Settings
 from tests.hub.ledger_rows import a_row, keep
+from tests.records import shape
 
 pytestmark = pytest.mark.timeout(90)  # each command is a process
 AT = datetime(2026, 11, 5, 8, tzinfo=UTC)
@@ -42,7 +42,7 @@ Shuniu = Callable[..., Result]
 @pytest.fixture
 def records(sqlite_url: str) -> Iterator[Store]:
     store = Store(sqlite_url)
-    migrate(store, MIGRATIONS)
+    shape(store, MIGRATIONS)
     keep(store, [a_row(f"k{n}", at=AT, source="fire", subject=f"A{n}") for n in range(7)], now=AT)
     yield store
     store.close()

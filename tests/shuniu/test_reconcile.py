@@ -13,7 +13,6 @@ from sqlalchemy import delete, select, update
 from front_db.contract import Keeps
 from hub.reissue import Reissue
 from hub.store import Store
-from hub.store.migrate import migrate
 from hub.store.tables import failure_acts
 from schemas.errors import Rejected
 from schemas.receipt import Event
@@ -21,6 +20,7 @@ from shuniu.reconcile.repair import missing, repair
 from shuniu.reconcile.report import Found, LegReport
 from shuniu.reconcile.statements import write_statements
 from tests.front_db.standard import LEFT_AT, good_row
+from tests.records import shape
 from tests.shuniu.table_exchange import Exchange, exchanging
 
 pytestmark = pytest.mark.timeout(120)
@@ -50,7 +50,7 @@ def url(request: pytest.FixtureRequest) -> str:
 def store(sqlite_url: str) -> Iterator[Store]:
     """The hub's own records."""
     store = Store(sqlite_url)
-    migrate(store)
+    shape(store)
     yield store
     store.close()
 

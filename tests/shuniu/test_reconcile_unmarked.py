@@ -17,12 +17,12 @@ from front_db.ddl import sql_table
 from front_db.digest import row_digest, sum_of
 from front_db.modes import FullBatchMode, Fuse, KeySetMode, WatermarkMode
 from hub.store import Store
-from hub.store.migrate import migrate
 from schemas.receipt import Event
 from shuniu.reconcile.books import Tables
 from shuniu.reconcile.report import Found, LegReport
 from tests.front_db.standard import Shape, good_row
 from tests.hub.conftest import eventually
+from tests.records import shape
 from tests.shuniu.table_exchange import Exchange, exchanging
 from tests.shuniu.test_reconcile import Clock, kinds
 
@@ -42,7 +42,7 @@ def url(request: pytest.FixtureRequest) -> str:
 def store(sqlite_url: str) -> Iterator[Store]:
     """The hub's own records, with what it knows of tables that are not its own."""
     store = Store(sqlite_url)
-    migrate(store)
+    shape(store)
     for each in (book_tables.metadata, shape_tables.shapes.metadata, refusals.metadata):
         each.create_all(store.engine)
     yield store

@@ -15,15 +15,15 @@ from catalog.derive.asyncapi import asyncapi
 from catalog.derive.example import example_body
 from connectors.signing import signed_headers
 from hub.store import Store
-from hub.store.migrate import migrate
 from shuniu.clock import now
+from tests.records import shape
 from tests.shuniu.a_gateway import PARTNER, RESOURCE, SECRET, declarations, open_door
 
 
 @pytest.fixture
 def store(sqlite_url: str) -> Iterator[Store]:
     store = Store(sqlite_url)
-    migrate(store)
+    shape(store)
     yield store
     store.close()
 

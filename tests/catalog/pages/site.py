@@ -14,12 +14,12 @@ from catalog.pages.app import LINK, catalogue_pages
 from hub.crypto import Sm4Seal
 from hub.releases import apply, plan_of
 from hub.store import Store
-from hub.store.migrate import migrate
 from shuniu.catalogue import CatalogueHub, build_catalogue
 from shuniu.clock import now
 from shuniu.service_list import MIGRATIONS
 from shuniu.settings import Settings
 from shuniu.site import release_texts, texts_of
+from tests.records import shape
 from tests.web.pages import serving
 from web.shell import Shell
 
@@ -48,7 +48,7 @@ async def served(folder: Path) -> AsyncIterator[CatalogueSite]:
     """A hub's catalogue with the reference site as its first release."""
     settings = Settings.read({"SHUNIU_HOME": str(folder), "SHUNIU_SITE": str(SITE)})
     store = Store(settings.database_url)
-    migrate(store, MIGRATIONS)
+    shape(store, MIGRATIONS)
     texts = release_texts(SITE)
     plan = plan_of(texts)
     store.write_now(lambda c: apply(c, texts, plan, at=now(), by="test"))

@@ -10,10 +10,10 @@ from hub.registry.days import count_days
 from hub.registry.flow import flowed
 from hub.store import Store
 from hub.store.catalogue import resource_days
-from hub.store.migrate import migrate
 from hub.store.tables import ledger
 from schemas.receipt import Event
 from tests.hub.ledger_rows import a_row, keep
+from tests.records import shape
 
 SINCE = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -21,7 +21,7 @@ SINCE = datetime(2026, 3, 1, tzinfo=UTC)
 def test_days_are_those_of_beijing(database_url: str) -> None:
     """16:00 in London is the next day in Beijing; a day counts once, and records are told apart."""
     store = Store(database_url)
-    migrate(store)
+    shape(store)
     published = {
         "event": Event.MESSAGE_PUBLISHED.value,
         "resource": "caseStep",
@@ -56,7 +56,7 @@ def test_the_days_of_a_year_are_kept(database_url: str) -> None:
     """Each message once, however often it is counted, and after its rows have gone; of a long cycle the
     days before the flows are told as well, of others not."""
     store = Store(database_url)
-    migrate(store)
+    shape(store)
     published = {"event": Event.MESSAGE_PUBLISHED.value, "source": "sender"}
     moments = [(2025, 4, 1), (2025, 4, 1), (2025, 10, 8), (2026, 3, 3)]
     for name in ("yearly", "daily"):

@@ -22,7 +22,6 @@ from hub.registry.releasing import Releaser
 from hub.registry.version_rows import acts_of
 from hub.releases import apply, plan_of
 from hub.store import Store
-from hub.store.migrate import migrate
 from routes.examples import run
 from routes.lint import lint
 from routes.route import compile_route
@@ -34,6 +33,7 @@ from tests.hub.conftest import Running, a_step, eventually, now, running_engine
 from tests.hub.registry.people import AUTHORITY, TERMS
 from tests.hub.site import small_texts
 from tests.hub.test_releases import flowing, following, grown
+from tests.records import shape
 
 # "left" gets the stream by a declared route, "right" is to have it by a grant.
 UNIT = "市行政审批局"
@@ -70,7 +70,7 @@ def kept_anywhere(database_url: str) -> Iterator[Store]:
 
 def a_store(url: str, texts: Mapping[str, str] = TEXTS) -> Iterator[Store]:
     store = Store(url)
-    migrate(store)
+    shape(store)
     store.write_now(lambda c: apply(c, texts, plan_of(texts), at=now(), by="test"))
     yield store
     store.close()

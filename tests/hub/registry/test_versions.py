@@ -16,12 +16,12 @@ from hub.registry.version_rows import acts_of
 from hub.registry.versions import VersionDesk
 from hub.releases import apply, live_number, loaded, plan_of
 from hub.store import Store
-from hub.store.migrate import migrate
 from schemas.declarations import InvalidDeclaration, Problem
 from schemas.errors import HubError, Rejected
 from tests.hub.registry.people import AUTHORITY, EDITOR, REVIEWER, TERMS
 from tests.hub.site import small_texts
 from tests.hub.test_versions import FIRST, RESOURCE, SECOND_TEXT
+from tests.records import shape
 
 NAME = "caseStep"
 START = datetime(2026, 3, 4, 2, tzinfo=UTC)
@@ -54,7 +54,7 @@ def either_desk(database_url: str, clock: Clock) -> Iterator[VersionDesk]:
 
 def a_desk(url: str, clock: Clock) -> Iterator[VersionDesk]:
     store = Store(url)
-    migrate(store)
+    shape(store)
     store.write_now(lambda c: apply(c, FIRST, plan_of(FIRST), at=clock(), by="test"))
     releaser = Releaser(store, plan_of, clock)
     yield VersionDesk(store=store, releaser=releaser, terms=TERMS, clock=clock)
