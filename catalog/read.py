@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TypeVar
 
 from catalog.code_table import filled
@@ -137,5 +138,14 @@ class _Reading:
 
 def _line(text: str, key: str, name: str) -> int:
     """The first line that says so. YAML knows more ways to write it; then the file's first."""
-    found = re.search(rf"(?<![\w-])(?:{key}): [\"']?{re.escape(name)}(?![\w-])", text)
-    return text.count("\n", 0, found.start()) + 1 if found else 1
+    return _lines(text, key).get(name, 1)
+
+
+@lru_cache(maxsize=16)
+def _lines(text: str, key: str) -> Mapping[str, int]:
+    said = re.compile(rf"(?<![\w-])(?:{key}): [\"']?([\w-]+)")
+    found: dict[str, int] = {}
+    for line, written in enumerate(text.split("\n"), 1):
+        for name in said.findall(written):
+            found.setdefault(name, line)
+    return found

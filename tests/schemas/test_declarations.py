@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from pydantic import Field
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
-from schemas.declarations import Declared, InvalidDeclaration, parse
+from schemas.declarations import (
+    Declared,
+    InvalidDeclaration,
+    _plain,
+    _read_with_places,
+    parse,
+)
+
+SITES = Path(__file__).parents[2] / "sites"
 
 
 class Part(Declared):
@@ -50,6 +62,51 @@ def test_everything_wrong_is_told_at_once() -> None:
     assert [(1, 1, "name"), (1, 1, "nam"), (3, 15, "parts.0.count")] == sorted(
         found, key=lambda each: (each[0], each[1], each[2] != "name")
     )
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["name: " + "[" * 200_000, "{a: b:c}\nname: " + "[" * 5000, "- " * 5000],
+    ids=["flow", "as YAML 1.2 alone knows it", "block"],
+)
+def test_what_is_nested_without_end_is_refused(text: str) -> None:
+    """It comes from whoever edits a declaration on a page; the process lives on."""
+    assert problems_of(text)
+
+
+# Files that the reader in C refuses are read by the other one: both must find the same in all that
+# the first one takes.
+WRITTEN = (
+    'name: "\\u67A2\\x41 \\/"\n',
+    "name: a # remark\nparts: [{code: 'it''s', count: 0x1F}, {code: \"1\", count: 1_000}]\n",
+    "name: no\nlabels: {on: yes, y: off}\n",
+    "name: 12:30\nlabels: &l {a: b}\n",
+    "name: >-\n  folded\n  text\n\n  more\n",
+    "name: |\n  kept\n   as it is\n",
+    "name: 枢纽 🏙\nlabels: {键: 值}\n",
+    "--- # one document\nname: a\n...\n",
+    "name: a\nlabels: {date: 2026-03-02}\n",
+    "labels: &a {x: y}\nname: a\nparts: []\n",
+)
+
+
+@pytest.mark.parametrize("text", WRITTEN)
+def test_both_readers_find_the_same(text: str) -> None:
+    """Escapes, words that were truth values once, numbers, blocks, anchors, several scripts."""
+    assert _read_with_places(text, Whole, "a.yaml") == parse(text, Whole, file="a.yaml")
+
+
+@pytest.mark.parametrize("file", sorted(SITES.glob("*/*/*.yaml")), ids=lambda file: file.name)
+def test_both_readers_find_the_same_in_the_sites(file: Path) -> None:
+    """Whatever they declare."""
+    text = file.read_text("utf-8")
+    plain = _plain(YAML(typ="rt").load(text))
+
+    try:
+        found = YAML(typ="safe").load(text)
+    except YAMLError:
+        return
+    assert plain == found
 
 
 @pytest.mark.parametrize("text", ["name: [a", "name: a\n b: c\n- d", "name: *nothing"])
