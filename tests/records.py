@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection, event, inspect
 
 from hub.store import Store
 from hub.store.migrate import migrate
@@ -22,7 +22,10 @@ _known: dict[tuple[str, Sequence[Path]], _Said] = {}
 
 
 def shape(store: Store, services: Sequence[Path] = ()) -> None:
-    """*store*, which is empty, in the newest shape; *services* as for `migrate`."""
+    """*store* in the newest shape; *services* as for `migrate`."""
+    if inspect(store.engine).has_table("alembic_version"):
+        migrate(store, services)
+        return
     key = (store.engine.dialect.name, tuple(services))
     if key not in _known:
         _known[key] = _listened(store, services)

@@ -8,7 +8,6 @@ What its system takes is written to a file: number and step a line, each message
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
 import os
 import signal
 from collections.abc import Sequence
@@ -32,6 +31,7 @@ from schemas.message import Answer, Delivery, Message, Publication, ResourceName
 from tests.hub.conftest import System, now
 from tests.hub.failing import SEAL
 from tests.hub.site import small_plan
+from tests.processes import forked
 
 __all__ = ["LATER", "POISON", "Mortal", "deadly_service", "taken"]
 
@@ -55,12 +55,7 @@ class Mortal:
     at_end: bool = False
 
     def start(self) -> ForkServerProcess:
-        """Forked from a process that has imported everything."""
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload([__name__])
-        process = context.Process(target=_live, args=(self,))
-        process.start()
-        return process
+        return forked(_live, self)
 
 
 class _Wary(Broker):

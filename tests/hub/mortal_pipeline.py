@@ -1,15 +1,10 @@
-"""A pipeline in a process of its own that dies (SIGKILL) of every record which holds `POISON`.
-
-``python -m tests.hub.mortal_pipeline '{"amqp": …, "database": …}'``
-"""
+"""A pipeline in a process of its own that dies (SIGKILL) of every record which holds `POISON`."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import signal
-import sys
 
 from hub.broker import Broker, Incoming
 from hub.crypto import Mac
@@ -19,7 +14,7 @@ from tests.hub.conftest import now
 from tests.hub.failing import SEAL
 from tests.hub.site import small_plan
 
-__all__ = ["POISON"]
+__all__ = ["POISON", "live"]
 
 POISON = "POISON"
 
@@ -29,6 +24,11 @@ class Mortal(Broker):
         if POISON.encode() in incoming.body:
             os.kill(os.getpid(), signal.SIGKILL)
         super().check(incoming)
+
+
+def live(amqp: str, database: str) -> None:
+    """Take records up until it dies, or is ended."""
+    asyncio.run(_live(amqp, database))
 
 
 async def _live(amqp: str, database: str) -> None:
@@ -41,8 +41,3 @@ async def _live(amqp: str, database: str) -> None:
             plan=small_plan(),
             clock=now,
         ).run(["pipeline"])
-
-
-if __name__ == "__main__":
-    told = json.loads(sys.argv[1])
-    asyncio.run(_live(told["amqp"], told["database"]))

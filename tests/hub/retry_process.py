@@ -1,16 +1,10 @@
-"""A retry runner in a process of its own, which a test can kill.
-
-``python -m tests.hub.retry_process '{"amqp": …, "database": …}'``; with ``point`` and ``times`` it kills itself
-(SIGKILL) when it comes to that point for that time.
-"""
+"""A retry runner in a process of its own, which a test can kill."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import signal
-import sys
 from collections import Counter
 from typing import Any
 
@@ -21,6 +15,14 @@ from hub.store import Store
 from tests.hub.conftest import now
 from tests.hub.failing import SEAL
 from tests.hub.site import small_plan
+
+__all__ = ["live"]
+
+
+def live(told: dict[str, Any]) -> None:
+    """Run by what is *told*: ``amqp``, ``database``; with ``point`` and ``times`` it kills itself (SIGKILL)
+    when it comes to that point for that time."""
+    asyncio.run(_run(told))
 
 
 async def _run(told: dict[str, Any]) -> None:
@@ -43,7 +45,3 @@ async def _run(told: dict[str, Any]) -> None:
             lease_s=1.0,
             fault=fault,
         ).run()
-
-
-if __name__ == "__main__":
-    asyncio.run(_run(json.loads(sys.argv[1])))

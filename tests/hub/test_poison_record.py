@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 import signal
-import sys
 
 import pytest
 
@@ -14,7 +11,8 @@ from hub.store import Store
 from hub.suspects import DEATHS
 from schemas.receipt import Event
 from tests.hub.conftest import eventually, running_engine
-from tests.hub.mortal_pipeline import POISON
+from tests.hub.mortal_pipeline import POISON, live
+from tests.processes import running as a_process
 from tests.records import shape
 
 pytestmark = pytest.mark.timeout(90)
@@ -25,8 +23,6 @@ async def test_it_alone_is_given_up_after_a_few_deaths(amqp_url: str, postgres_u
     """It stands in the middle of sixty good ones: those are delivered, it is in the failure store."""
     store = Store(postgres_url)
     shape(store)
-    command = (sys.executable, "-m", "tests.hub.mortal_pipeline")
-    told = json.dumps({"amqp": amqp_url, "database": postgres_url})
     async with running_engine(amqp_url, store, roles=("ledger", "delivery")) as running:
         for n in range(GOOD):
             number = POISON if n == GOOD // 2 else f"A{n % 7}"
@@ -34,20 +30,16 @@ async def test_it_alone_is_given_up_after_a_few_deaths(amqp_url: str, postgres_u
         deaths = 0
 
         async def done() -> bool:
-            return process.returncode is not None or bool(await running.failed())
+            return not process.is_alive() or bool(await running.failed())
 
         while not await running.failed():
-            process = await asyncio.create_subprocess_exec(*command, told)
-            try:
+            async with a_process(live, amqp_url, postgres_url) as process:
                 await eventually(done, bool, "a death, or the record given up")
-                if process.returncode is not None:
-                    assert -signal.SIGKILL == process.returncode
-                    deaths += 1
-            finally:
-                if process.returncode is None:
+                if process.is_alive():
                     await running.until(Event.DELIVERY_DONE, 2 * (GOOD - 1))
-                    process.terminate()
-                await process.wait()
+                else:
+                    assert -signal.SIGKILL == process.exitcode
+                    deaths += 1
         (failure,) = await running.failed()
         assert ("intake", "envelope.unchecked") == (failure["stage"], failure["code"])
     # It dies of the check of its signature: once more as it is to be given up.

@@ -7,12 +7,11 @@ connections. Whoever comes next must make sense of it; the partner's own store s
 from __future__ import annotations
 
 import asyncio
-import json
 import signal
-import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
+from multiprocessing.context import ForkServerProcess
 from typing import Any
 
 import pytest
@@ -21,10 +20,13 @@ from hub.store import Store
 from schemas.receipt import Event
 from tests.hub.conftest import Running, eventually, running_engine
 from tests.hub.failing import WORKING, ended, fail, jobs_of, rows_of, start, states_of
+from tests.hub.retry_process import live
+from tests.processes import ended as process_ended
+from tests.processes import running as process_running
 from tests.records import shape
 
 pytestmark = pytest.mark.timeout(90)
-# Starting a process takes a second or two: each database sees another half.
+# Each database sees another half.
 POINTS = {"sqlite": ("claim", "published"), "postgresql": ("staged", "sent")}
 
 
@@ -36,26 +38,14 @@ def kept(url: str) -> Iterator[Store]:
     store.close()
 
 
-@asynccontextmanager
-async def a_process(
+def a_process(
     running: Running, database: str, **told: Any
-) -> AsyncIterator[asyncio.subprocess.Process]:
-    asked = {"amqp": running.engine.url, "database": database, **told}
-    command = (sys.executable, "-m", "tests.hub.retry_process", json.dumps(asked))
-    process = await asyncio.create_subprocess_exec(
-        *command, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
-    )
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
+) -> AbstractAsyncContextManager[ForkServerProcess]:
+    return process_running(live, {"amqp": running.engine.url, "database": database, **told})
 
 
-async def died(process: asyncio.subprocess.Process) -> None:
-    async with asyncio.timeout(30):
-        assert -signal.SIGKILL == await process.wait()
+async def died(process: ForkServerProcess) -> None:
+    assert -signal.SIGKILL == await process_ended(process)
 
 
 async def test_killed_again_and_again_every_row_ends_right(

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from io import BytesIO
 from pathlib import Path
 from shutil import copytree
@@ -19,6 +17,7 @@ from catalog.sheet.columns import COLUMNS, SHEET
 from catalog.sheet.write import write_sheet
 from shuniu.site import read_site
 from tests.catalog.a_catalogue import reference_site
+from tests.commands import shuniu
 
 pytestmark = pytest.mark.timeout(90)
 SUMMARY = 1 + next(n for n, column in enumerate(COLUMNS) if column.path == "summary")
@@ -34,10 +33,8 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def command(*words: str) -> tuple[int, Any]:
-    """In a process of its own: it sets up its logs for good."""
-    line = [sys.executable, "-m", "shuniu", "catalog", *words, "--json"]
-    done = subprocess.run(line, capture_output=True, check=False, timeout=60)
-    return done.returncode, json.loads(done.stdout)
+    done = shuniu("catalog", *words, "--json")
+    return done.code, done.told
 
 
 def with_summary(path: Path, text: str) -> None:

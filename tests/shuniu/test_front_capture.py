@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import subprocess
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,6 +20,7 @@ from hub.crypto import Mac
 from hub.store import Store
 from hub.topology import PIPELINE, declare
 from shuniu.service_list import MIGRATIONS
+from tests.commands import shuniu
 from tests.front_db.standard import CATALOGUE, CODES, ELEMENTS, RESOURCE, RESOURCES
 from tests.records import shape
 
@@ -77,10 +76,8 @@ def home(tmp_path: Path, amqp_url: str, monkeypatch: pytest.MonkeyPatch) -> Path
 
 
 def told(*words: str) -> tuple[int, Any]:
-    """In a process of its own: it sets up its logs for good."""
-    line = [sys.executable, "-m", "shuniu", "front-db", "capture", *words, "--json"]
-    done = subprocess.run(line, capture_output=True, check=False, timeout=60, text=True)
-    return done.returncode, json.loads(done.stdout)
+    done = shuniu("front-db", "capture", *words, "--json")
+    return done.code, done.told
 
 
 async def waiting(amqp_url: str) -> int:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
-import subprocess
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,6 +19,7 @@ from front_db.derived import in_table, out_table
 from hub.store import Store
 from schemas.errors import Misconfigured
 from shuniu.service_list import MIGRATIONS
+from tests.commands import shuniu
 from tests.front_db.standard import CATALOGUE, CODES, ELEMENTS, RESOURCE, RESOURCES
 from tests.records import shape
 
@@ -41,10 +40,8 @@ def _site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def output(*words: str) -> tuple[int, str]:
-    """In a process of its own: it sets up its logs for good."""
-    line = [sys.executable, "-m", "shuniu", "front-db", *words]
-    done = subprocess.run(line, capture_output=True, check=False, timeout=60, text=True)
-    return done.returncode, done.stdout
+    done = shuniu("front-db", *words)
+    return done.code, done.out
 
 
 def told(*words: str) -> tuple[int, Any]:

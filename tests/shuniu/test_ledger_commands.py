@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
-import subprocess
-import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
-from typing import Any
 
-import orjson
 import pytest
 from sqlalchemy import update
 
@@ -29,14 +26,14 @@ from shuniu.cli.options import moment
 from shuniu.instance import Instance
 from shuniu.service_list import MIGRATIONS
 from shuniu.settings import Settings
+from tests import commands
+from tests.commands import Done
 from tests.hub.ledger_rows import a_row, keep
 from tests.records import shape
 
 pytestmark = pytest.mark.timeout(90)  # each command is a process
 AT = datetime(2026, 11, 5, 8, tzinfo=UTC)
-ROOT = Path(__file__).parents[2]
-Result = subprocess.CompletedProcess[bytes]
-Shuniu = Callable[..., Result]
+Shuniu = Callable[..., Done]
 
 
 @pytest.fixture
@@ -50,36 +47,22 @@ def records(sqlite_url: str) -> Iterator[Store]:
 
 @pytest.fixture
 def shuniu(records: Store, sqlite_url: str, tmp_path: Path) -> Shuniu:
-    """In a process of its own: a command sets up the logs of its whole process."""
+    """Commands beside these records."""
     environment = os.environ | {
         "SHUNIU_HOME": str(tmp_path / "home"),
         "SHUNIU_DATABASE_URL": sqlite_url,
         "SHUNIU_LANG": "en",
     }
 
-    def run(*arguments: str) -> Result:
-        return _run(environment, *arguments)
-
-    return run
-
-
-def _run(environment: Mapping[str, str], *arguments: str) -> Result:
-    command = [sys.executable, "-m", "shuniu", *arguments]
-    return subprocess.run(
-        command, env=environment, cwd=ROOT, capture_output=True, check=False, timeout=60
-    )
-
-
-def _told(result: Result) -> Any:
-    return orjson.loads(result.stdout)
+    return partial(commands.shuniu, environment=environment)
 
 
 def test_a_whole_ledger_verifies(shuniu: Shuniu) -> None:
     """Exit 0, and how many rows were looked at."""
     result = shuniu("audit", "verify", "--json")
 
-    assert 0 == result.returncode
-    told = _told(result)
+    assert 0 == result.code
+    told = result.told
     assert told["ok"]
     rows = {each["partition"]: each["rows"] for each in told["partitions"]}
     assert {"checkpoints": 0, "2026-11": 7, "rest": 0} == rows
@@ -92,13 +75,13 @@ def test_a_tampered_ledger_does_not(shuniu: Shuniu, records: Store) -> None:
 
     result = shuniu("audit", "verify", "--json")
 
-    assert 1 == result.returncode
-    month = next(p for p in _told(result)["partitions"] if p["partition"] == "2026-11")
+    assert 1 == result.code
+    month = next(p for p in result.told["partitions"] if p["partition"] == "2026-11")
     named = [(b["what"], b["seq"], b["key"], b["text"]) for b in month["breaks"]]
     assert [("audit.changed", 3, "k2", "row 3 was changed (k2)")] == named
     plain = shuniu("audit", "verify")
-    assert 1 == plain.returncode
-    assert b"row 3 was changed" in plain.stdout
+    assert 1 == plain.code
+    assert "row 3 was changed" in plain.out
 
 
 def test_a_search_page_by_page(shuniu: Shuniu) -> None:
@@ -106,9 +89,8 @@ def test_a_search_page_by_page(shuniu: Shuniu) -> None:
     keys: list[str] = []
     after = ""
     for _ in range(3):
-        told = _told(
-            shuniu("trace", "--partner", "fire", "--limit", "3", "--after", after, "--json")
-        )
+        page = ("--partner", "fire", "--limit", "3", "--after", after)
+        told = shuniu("trace", *page, "--json").told
         keys += [hop["key"] for hop in told["hops"]]
         after = told["after"]
 
@@ -118,24 +100,24 @@ def test_a_search_page_by_page(shuniu: Shuniu) -> None:
 
 def test_a_trace_by_subject_still_works(shuniu: Shuniu) -> None:
     """The argument is what it was; unknown is exit 1."""
-    assert ["k4"] == [hop["key"] for hop in _told(shuniu("trace", "A4", "--json"))["hops"]]
-    assert 1 == shuniu("trace", "nobody", "--json").returncode
+    assert ["k4"] == [hop["key"] for hop in shuniu("trace", "A4", "--json").told["hops"]]
+    assert 1 == shuniu("trace", "nobody", "--json").code
 
 
 def test_a_search_for_nothing(shuniu: Shuniu) -> None:
     """Not the whole ledger: exit 65, and what to tell."""
     result = shuniu("trace", "--json")
 
-    assert 65 == result.returncode
-    assert ["trace.nothing"] == [error["code"] for error in _told(result)["errors"]]
+    assert 65 == result.code
+    assert ["trace.nothing"] == [error["code"] for error in result.told["errors"]]
 
 
 def test_a_replay_needs_a_hub(shuniu: Shuniu) -> None:
     """Exit 78: it never starts a broker of its own."""
     result = shuniu("replay", "--resource", "caseStep", "--since", "2h", "--json")
 
-    assert 78 == result.returncode
-    assert ["broker.not-running"] == [error["code"] for error in _told(result)["errors"]]
+    assert 78 == result.code
+    assert ["broker.not-running"] == [error["code"] for error in result.told["errors"]]
 
 
 async def test_a_replay_is_signed_by_the_hub(
@@ -176,11 +158,11 @@ async def test_a_replay_is_signed_by_the_hub(
             "history",
         )
 
-        environment = os.environ | told
-        result = await asyncio.to_thread(_run, environment, "replay", *words, "--json")
+        run = partial(commands.shuniu, environment=os.environ | told)
+        result = await asyncio.to_thread(run, "replay", *words, "--json")
 
-        assert 0 == result.returncode, result.stdout
-        assert 1 == _told(result)["replay"]["sent"]
+        assert 0 == result.code, result.out
+        assert 1 == result.told["replay"]["sent"]
         async with asyncio.timeout(10), broker.consumer("service.new", prefetch=1) as consumer:
             incoming = await consumer.one()
             broker.check(incoming)
@@ -191,14 +173,14 @@ async def test_a_replay_is_signed_by_the_hub(
                 heard += await consumer.batch(9)
         for each in heard:
             broker.check(each)
-        assert _told(result)["replay"]["id"] == incoming.headers["x-replay"]
+        assert result.told["replay"]["id"] == incoming.headers["x-replay"]
 
 
 def test_replays_are_listed(shuniu: Shuniu) -> None:
     """None as yet."""
     result = shuniu("replay", "--list", "--json")
 
-    assert (0, {"ok": True, "replays": []}) == (result.returncode, _told(result))
+    assert (0, {"ok": True, "replays": []}) == (result.code, result.told)
 
 
 def test_moments() -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,7 @@ from typing import Any
 import pytest
 
 from shuniu.reconcile.run import legs_of
+from tests.commands import shuniu
 from tests.shuniu.table_exchange import the_plan
 
 pytestmark = pytest.mark.timeout(90)
@@ -20,15 +19,9 @@ SITE = Path(__file__).parents[2] / "sites" / "reference"
 
 def said(folder: Path, *words: str) -> tuple[int, str]:
     """Exit code and all that was printed."""
-    done = subprocess.run(
-        [sys.executable, "-m", "shuniu", "reconcile", *words],
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env={**os.environ, "SHUNIU_HOME": str(folder), "SHUNIU_SITE": str(SITE)},
-    )
-    return done.returncode, done.stdout + done.stderr
+    settings = {"SHUNIU_HOME": str(folder), "SHUNIU_SITE": str(SITE)}
+    done = shuniu("reconcile", *words, environment=os.environ | settings)
+    return done.code, done.out + done.err
 
 
 def test_why_a_partner_could_not_be_compared_is_told(tmp_path: Path) -> None:

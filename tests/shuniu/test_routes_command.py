@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.commands import shuniu
 from tests.hub.site import small_texts
 
 pytestmark = pytest.mark.timeout(90)
@@ -24,10 +22,8 @@ class Hub:
         return self.command("routes", *words)
 
     def command(self, *words: str) -> tuple[int, Any]:
-        """In a process of its own: it sets up its logs for good."""
-        command = [sys.executable, "-m", "shuniu", *words, "--json"]
-        done = subprocess.run(command, capture_output=True, check=False, timeout=60)
-        return done.returncode, json.loads(done.stdout)
+        done = shuniu(*words, "--json")
+        return done.code, done.told
 
     @property
     def route(self) -> Path:
