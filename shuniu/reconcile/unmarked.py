@@ -25,12 +25,16 @@ from front_db.contract import Control, ExchangeTable
 from front_db.digest import row_digest, row_texts
 from front_db.full_rows import whole_batch
 from front_db.known import GONE, Known
-from front_db.modes import FullBatchMode, KeySetMode, LogicalMode, WatermarkMode
+from front_db.logged import readable
+from front_db.modes import BinlogMode, FullBatchMode, KeySetMode, LogicalMode, WatermarkMode
 from front_db.parts import Part, Row, read_keys, read_part
+from front_db.rows import content_of
 from front_db.stamps import Stamps
 from front_db.sums import Bucket, add, total
+from front_db.told import digest_of
 from hub import day as records
 from routes.inverse import Inverse, inverse_of
+from schemas.errors import Rejected
 from schemas.message import Message, Operation
 from shuniu.reconcile.books import Books, Tables
 from shuniu.reconcile.report import Difference, Found, Leg, LegReport, Sums, day_span
@@ -190,10 +194,10 @@ class _Look:
 
     def _on_its_way(self, there: Row | None, known: Known | None) -> bool:
         """Whether the books say that what stands there was not told yet."""
+        if isinstance(self.mode, LogicalMode | BinlogMode):
+            return not _is_told(known, there, self.described)
         if known is None:
             return _whole_books(self.mode) or self._in_the_window(there)
-        if isinstance(self.mode, LogicalMode):
-            return bool(self.capture.figures.get("waiting_bytes"))
         return known.handed is not None or known.digest != (there.digest if there else GONE)
 
     def _in_the_window(self, there: Row | None) -> bool:
@@ -308,6 +312,17 @@ def _whole_books(mode: object) -> bool:
     """Whether the books hold a digest of every row that was told."""
     swept = isinstance(mode, WatermarkMode) and mode.keys_s is not None
     return swept or isinstance(mode, KeySetMode | FullBatchMode)
+
+
+def _is_told(known: Known | None, there: Row | None, described: ExchangeTable) -> bool:
+    """Whether the books of a log say that receivers were told what stands there."""
+    if known is None or there is None:
+        return known is None and there is None
+    try:
+        content = content_of(readable(there.raw or {}, described), described)
+    except Rejected:
+        return False
+    return known.digest == digest_of(content)
 
 
 def _told_keys(capture: int, after: str, connection: Connection) -> list[str]:

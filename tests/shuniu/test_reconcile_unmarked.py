@@ -7,15 +7,19 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import psycopg
 import pytest
-from sqlalchemy import MetaData, delete, insert, select, update
+from sqlalchemy import MetaData, delete, insert, make_url, select, update
 
 from front_db import book_tables, refusals, shape_tables
 from front_db.contract import Control, ExchangeTable
 from front_db.database import Limits, make_engine
 from front_db.ddl import sql_table
 from front_db.digest import row_digest, sum_of
-from front_db.modes import FullBatchMode, Fuse, KeySetMode, WatermarkMode
+from front_db.logged import readable
+from front_db.modes import FullBatchMode, Fuse, KeySetMode, LogicalMode, WatermarkMode
+from front_db.rows import content_of
+from front_db.told import digest_of
 from hub.store import Store
 from schemas.receipt import Event
 from shuniu.reconcile.books import Tables
@@ -28,6 +32,9 @@ from tests.shuniu.test_reconcile import Clock, kinds
 
 pytestmark = pytest.mark.timeout(120)
 NOON = datetime.fromisoformat("2026-03-02T12:00:00+08:00")
+DROP_SLOT = (
+    "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = %s"
+)
 DAY, NEXT = date(2026, 3, 2), date(2026, 3, 3)
 KEYS = [f"K{n:02}" for n in range(12)]
 
@@ -142,6 +149,56 @@ async def test_a_table_that_is_compared_by_keys(amqp_url: str, store: Store, url
         (differs,) = (await tax(running, DAY)).differences
         assert (Found.FIELDS_DIFFER, "K07") == (differs.kind, differs.row_id)
         assert {"applicant_name", "days"} == {*differs.columns}
+
+
+@pytest.fixture
+def slot(postgres_url: str) -> Iterator[str]:
+    """The name of a slot that the test makes; taken away with what is left of it."""
+    name = f"s_{make_url(postgres_url).database}".lower()
+    yield name
+    with psycopg.connect(postgres_url.replace("+psycopg", ""), autocommit=True) as admin:
+        admin.execute(DROP_SLOT, (name,))
+
+
+async def test_a_table_that_is_read_from_the_log(
+    amqp_url: str, store: Store, postgres_url: str, slot: str
+) -> None:
+    """Equal, also after a change and a delete; what the log has not told yet is under way; what it
+    has told and is not so differs. R-A6"""
+    clock = Clock(NOON)
+    own = own_table(postgres_url, LogicalMode(slot=slot, publication="own"))
+    table = own.table
+    with psycopg.connect(postgres_url.replace("+psycopg", ""), autocommit=True) as admin:
+        admin.execute("CREATE PUBLICATION own FOR TABLE own_cases")
+        admin.execute("SELECT pg_create_logical_replication_slot(%s, 'pgoutput')", (slot,))
+        async with exchanging(amqp_url, store, postgres_url, clock, own=own) as running:
+            fill(running, own, *KEYS)
+            await running.until(Event.DELIVERY_DONE, len(KEYS))
+            equal = await tax(running, DAY)
+            assert equal.agrees, equal
+            assert (12, equal.hub) == (equal.hub.count, equal.partner)
+            assert {"taken": 12, "refused": 0} == equal.counts
+            running.do(update(table).where(table.c.case_no == "K03").values(fee=Decimal("9.99")))
+            running.do(delete(table).where(table.c.case_no == "K04"))
+            changed = await eventually(
+                lambda: tax(running, DAY), lambda found: found.hub.count == 11, "the delete taken"
+            )
+            assert changed.agrees, changed
+            assert changed.hub == changed.partner
+            assert {} == changed.settled
+
+            admin.execute(DROP_SLOT, (slot,))
+            running.do(update(table).where(table.c.case_no == "K05").values(fee=Decimal("8.88")))
+            waits = await tax(running, DAY)
+            assert ({"under-way": 1}, True) == (waits.settled, waits.agrees)
+            # What the books believe to be told is a difference.
+            (row,) = running.rows(table, table.c.case_no == "K05")
+            digest = digest_of(content_of(readable(dict(row), own.described), own.described))
+            known = book_tables.rows.c
+            forged = update(book_tables.rows).where(known.key == "K05").values(digest=digest)
+            store.write_now(lambda c: c.execute(forged))
+            (differs,) = (await tax(running, DAY)).differences
+            assert (Found.FIELDS_DIFFER, "K05") == (differs.kind, differs.row_id)
 
 
 async def test_a_day_that_is_past_is_said_to_be(
