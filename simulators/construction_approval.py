@@ -219,13 +219,14 @@ class ConstructionApproval:
             untaken = sum(
                 _rows(connection, table, table.c.clzt == "0") for table in (APPLICATIONS, REPLIES)
             )
+            # In the order in which all moves: what moves meanwhile is counted twice, and never missed.
+            pending = _rows(connection, due)
             unread = sum(_rows(connection, table, table.c.jhzt == "0") for table, _ in OUT.values())
             told = sum(
                 connection.scalar(select(func.coalesce(func.sum(table.c.bbh), 0))) or 0
                 for table, _ in OUT.values()
             )
             different = connection.scalar(select(func.count(func.distinct(APPLICATIONS.c.sxbh))))
-            pending = _rows(connection, due)
         return {
             "cases": taken,
             "deliveries": applications + replies,

@@ -36,6 +36,7 @@ ELSEWHERE = {
     # A record that broke several processes: tests/hub/test_poison_record.
     "hub.pipeline Pipeline.run > converted.put",
     "hub.pipeline Pipeline.run > consumer.done",
+    "hub.pipeline Pipeline.run > suspect.given_up",
     # The broker is away: test_servers_killed.
     "hub.delivery.worker RouteWorker._recover > job.back (2)",
     "hub.delivery.worker RouteWorker._recover > job.back (3)",
@@ -56,6 +57,8 @@ ELSEWHERE = {
 SUSPECTS = {
     "hub.delivery.worker RouteWorker._start > tasks.alone",
     "hub.delivery.worker RouteWorker._start_held > tasks.alone",
+    "hub.delivery.worker RouteWorker._suspect > suspect.given_up",
+    "hub.subscribers ServiceRunner._taken_up > suspect.given_up",
 }
 # Steps that come only where a route halts while others wait for their turn: tests/hub/test_link.
 SOMETIMES = {"hub.delivery.worker RouteWorker._recover > job.back"}

@@ -106,7 +106,7 @@ async def ask(url: str, held: Grant, secret: str, clock: Clock, query: str = "")
     headers = signed_headers(
         secret, method="GET", url=address, body=b"", at=clock(), app_id=held.number
     )
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
         return await client.get(address, headers=headers, timeout=30)
 
 

@@ -86,7 +86,9 @@ def _until_done(demo: subprocess.Popen[bytes], url: str, home: Path) -> None:
     while time.monotonic() < deadline:
         assert demo.poll() is None, (home / "output").read_text("utf-8")
         try:
-            found = httpx.get(f"{url}/api/applications", trust_env=False).json()["applications"]
+            found = httpx.get(f"{url}/api/applications", trust_env=False, timeout=30).json()[
+                "applications"
+            ]
         except (httpx.TransportError, ValueError, KeyError):
             found = None
         if found and len(found) == CASES and all(each["state"] != "1" for each in found):

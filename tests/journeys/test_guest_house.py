@@ -71,7 +71,7 @@ def test_nobody_is_shown(city: City) -> None:
     assert 0 == code
     texts.append(json.dumps(told))
     paths += [f"/messages/{hop['message_id']}" for hop in told["hops"][:40:4]]
-    texts += [httpx.get(city.url + path, trust_env=False).text for path in paths]
+    texts += [httpx.get(city.url + path, trust_env=False, timeout=30).text for path in paths]
 
     for text in texts:
         assert not [word for word in held if word in text]
@@ -141,8 +141,8 @@ def test_a_stranger_is_turned_away(city: City) -> None:
     wrong = _push(city, APPLICATION, body, secret="not the secret")
     headers = _headers(city, APPLICATION, body)
     url = f"{city.url}/in/{APPLICATION}"
-    httpx.post(url, content=body, headers=headers, trust_env=False)
-    again = httpx.post(url, content=body, headers=headers, trust_env=False)
+    httpx.post(url, content=body, headers=headers, trust_env=False, timeout=30)
+    again = httpx.post(url, content=body, headers=headers, trust_env=False, timeout=30)
 
     assert (401, 401) == (wrong.status_code, again.status_code)
 
@@ -170,11 +170,11 @@ def test_bad_input_disturbs_nobody(city: City) -> None:
 
     assert 0 == code
     assert [] == [each for each in told["failures"] if each["stage"] != "intake"]
-    assert httpx.get(f"{city.url}/readyz", trust_env=False).json() == {"ready": True}
+    assert httpx.get(f"{city.url}/readyz", trust_env=False, timeout=30).json() == {"ready": True}
 
 
 def _get(city: City, path: str) -> Any:
-    answer = httpx.get(city.url + path, trust_env=False)
+    answer = httpx.get(city.url + path, trust_env=False, timeout=30)
     assert answer.is_success, answer.text
     return answer.json()
 
@@ -200,7 +200,9 @@ def _push(
     content_type: str = "application/json",
 ) -> httpx.Response:
     headers = _headers(city, path, body, secret) | {"Content-Type": content_type}
-    return httpx.post(f"{city.url}/in/{path}", content=body, headers=headers, trust_env=False)
+    return httpx.post(
+        f"{city.url}/in/{path}", content=body, headers=headers, trust_env=False, timeout=30
+    )
 
 
 def _pushed(city: City, path: str, document: dict[str, Any]) -> Any:
@@ -214,7 +216,9 @@ def _receipt(city: City, receipt_id: str) -> Any:
     deadline = time.monotonic() + 20
     told: Any = None
     while time.monotonic() < deadline:
-        told = httpx.get(f"{city.url}/api/receipts/{receipt_id}", trust_env=False).json()
+        told = httpx.get(
+            f"{city.url}/api/receipts/{receipt_id}", trust_env=False, timeout=30
+        ).json()
         if told["state"] not in ("unknown", "pending"):
             return told
         time.sleep(0.05)

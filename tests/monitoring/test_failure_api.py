@@ -63,7 +63,7 @@ async def served(store: Store, changes: list[str]) -> AsyncIterator[str]:
 async def api(store: Store, changes: list[str]) -> AsyncIterator[httpx.AsyncClient]:
     async with (
         served(store, changes) as url,
-        httpx.AsyncClient(base_url=f"{url}/api", headers=TOKEN) as client,
+        httpx.AsyncClient(base_url=f"{url}/api", headers=TOKEN, timeout=30) as client,
     ):
         yield client
 
@@ -324,7 +324,10 @@ async def test_a_write_without_proof_changes_nothing(
 ) -> None:
     """As on the console's own pages: cookie and token, and from no other site."""
     (one,) = fail(store, 1)
-    async with served(store, changes) as url, httpx.AsyncClient(base_url=url) as stranger:
+    async with (
+        served(store, changes) as url,
+        httpx.AsyncClient(base_url=url, timeout=30) as stranger,
+    ):
         answer = await stranger.post("/api/failures/retry", json={"ids": [one]}, headers=headers)
         as_form = await stranger.post("/api/failures/retry", data={"ids": one}, headers=headers)
 

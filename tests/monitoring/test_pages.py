@@ -24,7 +24,7 @@ async def site() -> AsyncIterator[Site]:
 
 @pytest.fixture
 async def client(site: Site) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=site.url) as made:
+    async with httpx.AsyncClient(base_url=site.url, timeout=30) as made:
         yield made
 
 
@@ -62,7 +62,7 @@ async def test_a_broken_panel_leaves_the_page_standing() -> None:
     """One service's bug is that service's."""
     async with (
         served(a_busy_city(minutes=1), panels=[a_broken_panel()]) as site,
-        httpx.AsyncClient(base_url=site.url) as client,
+        httpx.AsyncClient(base_url=site.url, timeout=30) as client,
     ):
         answer = await client.get("/")
 
@@ -91,7 +91,10 @@ async def test_a_fresh_hub_looks_intended() -> None:
         async def snapshot(self) -> Snapshot:
             return Snapshot(places=(), streams={}, routes=())
 
-    async with served(Empty(NOON)) as site, httpx.AsyncClient(base_url=site.url) as client:
+    async with (
+        served(Empty(NOON)) as site,
+        httpx.AsyncClient(base_url=site.url, timeout=30) as client,
+    ):
         text = (await client.get("/")).text
 
     for expected in ("尚未配置数据流", "没有待处理的失败件", "还没有流水"):

@@ -128,7 +128,7 @@ async def call(
     url = f"{door.url}{path}"
     system = path.split("/")[2]
     signed = signed_headers(secret, method="POST", url=url, body=content, at=now(), app_id=system)
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
         return await client.post(url, content=content, headers={**signed, **more})
 
 
@@ -169,7 +169,7 @@ async def test_it_is_true(door: Door) -> None:
     broken = await call(door, path, b"{")
     denied = await call(door, path, b"{}", secret="another")
     long = await call(door, path, b"x" * (MOST_BYTES + 1))
-    async with httpx.AsyncClient(base_url=door.url, trust_env=False) as client:
+    async with httpx.AsyncClient(base_url=door.url, trust_env=False, timeout=30) as client:
         nobody = await client.post("/in/nobody/step", json={})
         receipt = await client.get(f"/api/receipts/{taken.json()['id']}")
         none = await client.get("/api/receipts/none")

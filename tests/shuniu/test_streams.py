@@ -62,7 +62,7 @@ async def test_a_subscriber_needs_nothing_else(amqp_url: str, store: Store) -> N
             signed = signed_headers(
                 SECRET, method="POST", url=url, body=content, at=now(), app_id=PARTNER
             )
-            async with httpx.AsyncClient(trust_env=False) as client:
+            async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
                 taken = await client.post(url, content=content, headers=signed)
             message = await first(queues[RESOURCE])
             receipts = await first(queues["_receipts"])

@@ -28,7 +28,7 @@ from schemas.message import (
 __all__ = ["a_delivery", "an_application", "profile", "until"]
 
 SITE = Path(__file__).parents[2] / "sites/reference"
-SOON_S = 8.0
+SOON_S = 20.0
 _FIRST_17 = "91130100MA0000000"
 APPLICANT = _FIRST_17 + uscc_check_character(_FIRST_17)
 

@@ -25,7 +25,7 @@ async def asked(library: ProvinceLibrary) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the library's API on a real socket."""
     async with (
         listening(library.app) as url,
-        httpx.AsyncClient(base_url=url, trust_env=False) as client,
+        httpx.AsyncClient(base_url=url, trust_env=False, timeout=30) as client,
     ):
         yield client
 

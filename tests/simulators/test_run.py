@@ -17,7 +17,7 @@ async def test_all_partners_run_and_their_addresses_are_written(tmp_path: Path) 
     file = tmp_path / "home" / "addresses.json"
     async with run(tmp_path / "home", "http://127.0.0.1:9", SECRETS, seed=1, speed=10) as running:
         assert running.addresses == json.loads(file.read_text(encoding="utf-8"))
-        async with httpx.AsyncClient(trust_env=False) as http:
+        async with httpx.AsyncClient(trust_env=False, timeout=30) as http:
             for name in PARTNERS:
                 counts = await http.get(f"{running.addresses[name]}/_sim/counts")
                 quiet = await http.get(f"{running.addresses[name]}/_sim/quiet")

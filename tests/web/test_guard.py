@@ -37,7 +37,7 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
         middleware=shell.middleware(),
         exception_handlers=shell.exception_handlers(),
     )
-    async with serving(app) as (url, _), httpx.AsyncClient(base_url=url) as made:
+    async with serving(app) as (url, _), httpx.AsyncClient(base_url=url, timeout=30) as made:
         yield made
 
 

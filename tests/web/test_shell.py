@@ -57,7 +57,7 @@ async def client(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[httpx.AsyncCl
         middleware=shell.middleware(),
         exception_handlers=shell.exception_handlers(),
     )
-    async with serving(app) as (url, _), httpx.AsyncClient(base_url=url) as made:
+    async with serving(app) as (url, _), httpx.AsyncClient(base_url=url, timeout=30) as made:
         yield made
 
 
@@ -118,7 +118,7 @@ async def test_a_shared_panel_is_rendered_once_for_a_language() -> None:
     shell = Shell(shared_s=60)
     panel = Panel(key="one", title="console.recent", endpoint=endpoint, shared=True)
     app = Starlette(routes=shell.routes([panel]), middleware=shell.middleware())
-    async with serving(app) as (url, _), httpx.AsyncClient(base_url=url) as client:
+    async with serving(app) as (url, _), httpx.AsyncClient(base_url=url, timeout=30) as client:
         for _ in range(2):
             await client.get("/panels/one")
         chinese = await client.get("/panels/one")

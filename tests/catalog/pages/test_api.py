@@ -30,7 +30,7 @@ async def site(tmp_path: Path) -> AsyncIterator[CatalogueSite]:
 async def send(site: CatalogueSite, name: str, path: str, body: Any = None) -> httpx.Response:
     """As somebody; a POST where there is a body."""
     cookies = {COOKIE: quote(name), CSRF_COOKIE: "token"}
-    async with httpx.AsyncClient(base_url=site.url, cookies=cookies) as client:
+    async with httpx.AsyncClient(base_url=site.url, cookies=cookies, timeout=30) as client:
         if body is None:
             return await client.get(f"/api/catalogue{path}")
         headers = {CSRF_HEADER: "token"}
@@ -230,7 +230,7 @@ async def test_a_spreadsheet_becomes_drafts(site: CatalogueSite) -> None:
 
 async def test_nobody_writes_without_the_token(site: CatalogueSite) -> None:
     """And nobody in particular may look, and do nothing."""
-    async with httpx.AsyncClient(base_url=site.url) as client:
+    async with httpx.AsyncClient(base_url=site.url, timeout=30) as client:
         answer = await client.post("/api/catalogue/versions", json={"text": ""})
     assert 403 == answer.status_code
     assert 200 == (await send(site, "", "/search?q=xzcf")).status_code
@@ -240,7 +240,7 @@ async def test_nobody_writes_without_the_token(site: CatalogueSite) -> None:
 
 async def test_who_is_nobody_is_told_to_say_who_he_is(site: CatalogueSite) -> None:
     """Rather than shown a form that he cannot send."""
-    async with httpx.AsyncClient(base_url=site.url) as client:
+    async with httpx.AsyncClient(base_url=site.url, timeout=30) as client:
         page = await client.get("/catalogue/resources/caseStep/apply")
 
     assert "请先在上方选择当前人员" in page.text

@@ -64,7 +64,7 @@ async def send(
     site: CatalogueSite, content: bytes, *, name: str = EDITOR, token: str = "token"
 ) -> httpx.Response:
     cookies = {COOKIE: quote(name), CSRF_COOKIE: "token"}
-    async with httpx.AsyncClient(base_url=site.url, cookies=cookies) as client:
+    async with httpx.AsyncClient(base_url=site.url, cookies=cookies, timeout=30) as client:
         return await client.post(
             UPLOAD, data={"csrf": token}, files={"file": ("目录.xlsx", content)}
         )
@@ -72,13 +72,13 @@ async def send(
 
 async def get(site: CatalogueSite, path: str, name: str = EDITOR) -> httpx.Response:
     cookies = {COOKIE: quote(name), CSRF_COOKIE: "token"}
-    async with httpx.AsyncClient(base_url=site.url, cookies=cookies) as client:
+    async with httpx.AsyncClient(base_url=site.url, cookies=cookies, timeout=30) as client:
         return await client.get(path)
 
 
 async def post(site: CatalogueSite, path: str, name: str = EDITOR) -> httpx.Response:
     cookies = {COOKIE: quote(name), CSRF_COOKIE: "token"}
-    async with httpx.AsyncClient(base_url=site.url, cookies=cookies) as client:
+    async with httpx.AsyncClient(base_url=site.url, cookies=cookies, timeout=30) as client:
         return await client.post(path, data={"csrf": "token"}, timeout=30)
 
 
