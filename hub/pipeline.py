@@ -191,7 +191,7 @@ class Pipeline:
         wait = 0.5
         while True:
             try:
-                return await self._store.write(work)
+                return await self._store.write_each(work)
             except Transient as error:
                 log.warning("pipeline.waiting", code=error.code, seconds=wait)
                 await asyncio.sleep(wait)

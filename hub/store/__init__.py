@@ -1,6 +1,7 @@
 """The hub's records: SQLite (embedded) or PostgreSQL, through SQLAlchemy Core in bounded threads.
 
-Promises   `Store.write` runs in one durable transaction; it is repeated by nobody but the caller
+Promises   `Store.write` runs in one durable transaction; it is repeated by nobody but the caller.
+           `Store.write_each` may run every statement in a durable transaction of its own
 Careful    SQLite knows one writer: writes queue in one thread here, and take the lock at once
            (BEGIN IMMEDIATE), so that two processes wait for each other instead of failing
 Units      time-outs in seconds
@@ -45,6 +46,7 @@ class Store:
                 found=self._url.drivername,
             )
         self.engine = _engine(url, embedded=self.is_sqlite)
+        self._committing = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self._writers = ThreadPoolExecutor(1 if self.is_sqlite else THREADS, "store-write")
         self._readers = ThreadPoolExecutor(THREADS, "store-read")
 
@@ -62,6 +64,12 @@ class Store:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._writers, self.write_now, work)
 
+    async def write_each(self, work: Callable[[Connection], T]) -> T:
+        """`write` for *work* whose statements stand for themselves: to begin and to commit is half of
+        what a single statement costs."""
+        now = self.write_now if self.is_sqlite else self._write_each_now
+        return await asyncio.get_running_loop().run_in_executor(self._writers, now, work)
+
     async def read(self, work: Callable[[Connection], T]) -> T:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._readers, self.read_now, work)
@@ -72,6 +80,10 @@ class Store:
             connection = plain.execution_options(shuniu_write=True)
             with connection.begin():
                 return work(connection)
+
+    def _write_each_now(self, work: Callable[[Connection], T]) -> T:
+        with translated(), self._committing.connect() as connection:
+            return work(connection)
 
     def read_now(self, work: Callable[[Connection], T]) -> T:
         with translated(), self.engine.connect() as connection:
