@@ -50,6 +50,10 @@ __all__ = [
 
 Headers = dict[str, str | int]
 CE = "cloudEvents:"
+_SPECVERSION, _ID, _SOURCE, _TYPE = CE + "specversion", CE + "id", CE + "source", CE + "type"
+_SUBJECT, _TIME, _SEQUENCE, _DIGEST = CE + "subject", CE + "time", CE + "sequence", CE + "digest"
+_DATASCHEMA, _TRACEPARENT, _REGION = CE + "dataschema", CE + "traceparent", CE + "region"
+_KEY, _OPERATION, _RECORD = "x-key", "x-operation", "x-record"
 ATTEMPT, DOUBT = "x-attempt", "x-in-doubt"
 # Who sent a message again: a replay, and what a failure keeps of it, a replay or a retry job.
 REPLAY, SERIES = "x-replay", "x-series"
@@ -97,31 +101,31 @@ def decode_body(content: bytes) -> dict[str, Any]:
 def encode_taken(taken: Taken) -> tuple[Headers, bytes]:
     content = encode_body(taken.record.body)
     headers: Headers = {
-        f"{CE}id": taken.id,
-        f"{CE}source": taken.system,
-        f"{CE}type": taken.record.kind,
-        f"{CE}time": taken.received_at.isoformat(),
-        f"{CE}traceparent": taken.traceparent,
-        f"{CE}digest": sm3(content),
-        "x-key": taken.record.key,
+        _ID: taken.id,
+        _SOURCE: taken.system,
+        _TYPE: taken.record.kind,
+        _TIME: taken.received_at.isoformat(),
+        _TRACEPARENT: taken.traceparent,
+        _DIGEST: sm3(content),
+        _KEY: taken.record.key,
     }
     if taken.canonical:
-        headers["x-operation"] = taken.canonical
+        headers[_OPERATION] = taken.canonical
     return headers, content
 
 
 def decode_taken(headers: Mapping[str, Any], content: bytes) -> Taken:
     """Raises `Rejected` where the envelope or the body cannot be what the hub sent."""
     _check_digest(headers, content)
-    operation = headers.get("x-operation")
+    operation = headers.get(_OPERATION)
     return Taken(
-        id=MessageId(_text(headers, "id")),
-        system=SystemCode(_text(headers, "source")),
+        id=MessageId(_text(headers, _ID)),
+        system=SystemCode(_text(headers, _SOURCE)),
         received_at=_time(headers),
-        traceparent=_text(headers, "traceparent"),
+        traceparent=_text(headers, _TRACEPARENT),
         record=Record(
-            kind=_text(headers, "type"),
-            key=str(headers.get("x-key", "")),
+            kind=_text(headers, _TYPE),
+            key=str(headers.get(_KEY, "")),
             body=decode_body(content),
         ),
         canonical=_operation(operation) if operation else None,
@@ -135,18 +139,18 @@ def encode_message(
     if content is None:
         content = encode_body(message.body)
     headers: Headers = {
-        f"{CE}specversion": "1.0",
-        f"{CE}id": message.id,
-        f"{CE}source": message.source,
-        f"{CE}type": message.type,
-        f"{CE}subject": message.subject,
-        f"{CE}time": message.time.isoformat(),
-        f"{CE}dataschema": message.dataschema,
-        f"{CE}traceparent": message.traceparent,
-        f"{CE}sequence": message.sequence,
-        f"{CE}digest": message.digest,
-        f"{CE}region": message.region,
-        "x-record": record_id,
+        _SPECVERSION: "1.0",
+        _ID: message.id,
+        _SOURCE: message.source,
+        _TYPE: message.type,
+        _SUBJECT: message.subject,
+        _TIME: message.time.isoformat(),
+        _DATASCHEMA: message.dataschema,
+        _TRACEPARENT: message.traceparent,
+        _SEQUENCE: message.sequence,
+        _DIGEST: message.digest,
+        _REGION: message.region,
+        _RECORD: record_id,
     }
     return headers, content
 
@@ -171,20 +175,20 @@ def decode_heading(headers: Mapping[str, Any]) -> Message:
 
 
 def _message(headers: Mapping[str, Any], body: Body) -> Message:
-    resource, _, operation = _text(headers, "type").partition(".")
-    sequence = headers.get(f"{CE}sequence", 0)
+    resource, _, operation = _text(headers, _TYPE).partition(".")
+    sequence = headers.get(_SEQUENCE, 0)
     return Message(
-        id=MessageId(_text(headers, "id")),
-        source=SystemCode(_text(headers, "source")),
+        id=MessageId(_text(headers, _ID)),
+        source=SystemCode(_text(headers, _SOURCE)),
         resource=ResourceName(resource),
         operation=_operation(operation),
-        subject=_text(headers, "subject"),
+        subject=_text(headers, _SUBJECT),
         time=_time(headers),
-        region=str(headers.get(f"{CE}region") or NO_REGION),
+        region=str(headers.get(_REGION) or NO_REGION),
         sequence=sequence if isinstance(sequence, int) else 0,
-        dataschema=_text(headers, "dataschema"),
-        digest=_text(headers, "digest"),
-        traceparent=_text(headers, "traceparent"),
+        dataschema=_text(headers, _DATASCHEMA),
+        digest=_text(headers, _DIGEST),
+        traceparent=_text(headers, _TRACEPARENT),
         body=body,
     )
 
@@ -206,15 +210,16 @@ def decode_receipts(content: bytes) -> list[Receipt]:
 
 
 def _text(headers: Mapping[str, Any], name: str) -> str:
-    value = headers.get(CE + name)
+    value = headers.get(name)
     if not isinstance(value, str) or not value:
-        raise Rejected("envelope.header", "A header is missing or not text", header=name)
+        missing = name.removeprefix(CE)
+        raise Rejected("envelope.header", "A header is missing or not text", header=missing)
     return value
 
 
 def _time(headers: Mapping[str, Any]) -> datetime:
     try:
-        at = datetime.fromisoformat(_text(headers, "time"))
+        at = datetime.fromisoformat(_text(headers, _TIME))
     except ValueError as error:
         raise Rejected("envelope.header", "Not a time", header="time") from error
     if at.tzinfo is None:
@@ -230,5 +235,5 @@ def _operation(text: object) -> Operation:
 
 
 def _check_digest(headers: Mapping[str, Any], content: bytes) -> None:
-    if _text(headers, "digest") != sm3(content):
+    if _text(headers, _DIGEST) != sm3(content):
         raise Rejected("envelope.digest", "The body is not the one that was sent")

@@ -16,17 +16,18 @@ from schemas.message import MessageId
 __all__ = ["child_span", "derived_id", "issued_lately", "new_id", "new_trace", "trace_id"]
 
 _UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+_VARIANT = {digit: "89ab"[n % 4] for n, digit in enumerate("0123456789abcdef")}
 
 
 def new_id(at: datetime) -> MessageId:
     """A fresh id whose order is that of *at* (aware), to the millisecond."""
-    return _uuid7(int(at.timestamp() * 1000), os.urandom(10))
+    return _uuid7(int(at.timestamp() * 1000), os.urandom(10).hex())
 
 
 def derived_id(parent: str, *parts: str) -> MessageId:
     """The same id for the same *parent* and *parts*, with the parent's time."""
-    told = hashlib.sha256("\x00".join((parent, *parts)).encode()).digest()
-    return _uuid7(int(parent[:8] + parent[9:13], 16), told[:10])
+    told = hashlib.sha256("\x00".join((parent, *parts)).encode()).hexdigest()
+    return _uuid7(int(parent[:8] + parent[9:13], 16), told[:20])
 
 
 def issued_lately(text: str, now: datetime) -> bool:
@@ -37,12 +38,12 @@ def issued_lately(text: str, now: datetime) -> bool:
     return now - timedelta(days=1) < at < now + timedelta(minutes=1)
 
 
-def _uuid7(milliseconds: int, noise: bytes) -> MessageId:
-    value = (milliseconds & (1 << 48) - 1) << 80 | int.from_bytes(noise, "big")
-    value = value & ~(0xF << 76) | 0x7 << 76
-    value = value & ~(0x3 << 62) | 0x2 << 62
-    told = f"{value:032x}"
-    return MessageId(f"{told[:8]}-{told[8:12]}-{told[12:16]}-{told[16:20]}-{told[20:]}")
+def _uuid7(milliseconds: int, noise: str) -> MessageId:
+    """*noise*: twenty hexadecimal digits; the version takes the place of one, the variant half of
+    another."""
+    at = f"{milliseconds & (1 << 48) - 1:012x}"
+    variant = _VARIANT[noise[4]]
+    return MessageId(f"{at[:8]}-{at[8:]}-7{noise[1:4]}-{variant}{noise[5:8]}-{noise[8:]}")
 
 
 def new_trace() -> str:

@@ -14,7 +14,6 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from itertools import takewhile
 from struct import Struct
 from typing import Any, Protocol
@@ -76,15 +75,23 @@ def lost(said: str) -> Transient:
 class Incoming:
     """A delivery. Its headers are decoded and unpacked when they are asked for."""
 
+    __slots__ = ("_headers", "_table", "body", "channel", "exchange", "routing_key", "tag")
+
     def __init__(
         self, channel: Channel, tag: int, exchange: str, routing_key: str, table: bytes, body: bytes
     ) -> None:
         self.channel, self.tag = channel, tag
         self.exchange, self.routing_key = exchange, routing_key
         self._table, self.body = table, body
+        self._headers: dict[str, Any] | None = None
 
-    @cached_property
+    @property
     def headers(self) -> dict[str, Any]:
+        if self._headers is None:
+            self._headers = self._read()
+        return self._headers
+
+    def _read(self) -> dict[str, Any]:
         try:
             return unpacked(frames.decode_table(self._table))
         except ValueError:

@@ -11,6 +11,7 @@ Careful    headers that are not packed are taken as they are: a message from els
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -27,10 +28,15 @@ def packed(headers: Mapping[str, Any]) -> dict[str, Any]:
     ours: dict[str, Any] = {}
     rest: dict[str, Any] = {}
     for name, value in headers.items():
-        is_ours = value.__class__ in _SIMPLE and not name.startswith(_BROKERS)
+        is_ours = value.__class__ in _SIMPLE and not _is_brokers(name)
         (ours if is_ours else rest)[name] = value
     rest[PACKED] = orjson.dumps(ours).decode()
     return rest
+
+
+@lru_cache(maxsize=256)
+def _is_brokers(name: str) -> bool:
+    return name.startswith(_BROKERS)
 
 
 def unpacked(table: dict[str, Any]) -> dict[str, Any]:
@@ -42,4 +48,5 @@ def unpacked(table: dict[str, Any]) -> dict[str, Any]:
     ours = orjson.loads(told) if isinstance(told, str) else None
     if not isinstance(ours, dict):
         raise ValueError("packed headers are no object")  # noqa: TRY004 - garbage, as any other
-    return {**ours, **table}
+    ours.update(table)
+    return ours
