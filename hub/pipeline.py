@@ -19,12 +19,13 @@ from functools import partial
 from typing import TypeVar
 
 import structlog
+from msgspec import Struct
 from sqlalchemy import Connection
 
 from hub.broker import Broker, Incoming, Outgoing, Publisher, acknowledge
 from hub.convert import STEPS, Conversion, Step
 from hub.crypto import sm3
-from hub.envelope import Taken, decode_taken, encode_message, encode_receipts
+from hub.envelope import decode_taken, encode_message, encode_receipts
 from hub.failures import parked
 from hub.ids import trace_id
 from hub.plan import Plan
@@ -38,36 +39,53 @@ from hub.suspects import Suspects, is_suspect
 from hub.tap import tapped
 from hub.topology import PIPELINE, PIPELINE_BULK, RECEIPTS, STREAMS, STREAMS_BULK
 from schemas.errors import Fault, HubError, Rejected, Transient
+from schemas.message import MessageId, Operation, SystemCode
 from schemas.receipt import Event, Receipt
 
 __all__ = ["Pipeline", "published"]
 
 T = TypeVar("T")
 BATCH, BATCHES_WAITING, BATCHES_UNCONFIRMED = 200, 2, 6
+# Converted together: many for a step's code to stay at hand, few for their bodies to stay there too.
+AT_ONCE = 25
 KEY_LENGTH = 160
 log = structlog.get_logger("hub.pipeline")
 
 
+class _Head(Struct, frozen=True):
+    """What claims and receipts tell of a record."""
+
+    id: MessageId
+    system: SystemCode
+    kind: str
+    key: str
+    received_at: datetime
+    traceparent: str
+    canonical: Operation | None
+
+
 @dataclass(slots=True)
 class _Work:
-    """One message of the batch on its way: what it is, what became of it."""
+    """One message of the batch on its way: what it is, what became of it. *conversion* and all that
+    it holds goes as soon as *made*, what is to be published, is there."""
 
     incoming: Incoming
+    head: _Head | None = None
     conversion: Conversion | None = None
+    made: Sequence[Outgoing] = ()
+    doubts: Sequence[Fault] = ()
+    subject: str = ""  # where all that was made has the same
     error: Exception | None = None
     first_id: str | None = None  # the record that came first under the same key
     version: str = ""  # of the intake
 
-    @property
-    def taken(self) -> Taken | None:
-        return self.conversion.taken if self.conversion else None
-
 
 @dataclass(frozen=True, slots=True)
 class _Published:
-    """A batch that was written to the broker; *done* when all it led to is confirmed."""
+    """A batch that was written to the broker: the *last* message of each channel that it came on;
+    *done* when all that the batch led to is confirmed."""
 
-    batch: Sequence[Incoming]
+    last: Sequence[Incoming]
     done: asyncio.Future[None]
 
 
@@ -127,7 +145,8 @@ class Pipeline:
             except Rejected:
                 await self._set_aside(works, publisher)
                 done = await publisher.sent(self._outgoing(works))
-            await unconfirmed.put(_Published([work.incoming for work in works], done))
+            last = {id(work.incoming.channel): work.incoming for work in works}
+            await unconfirmed.put(_Published(list(last.values()), done))
 
     def _outgoing(self, works: Sequence[_Work]) -> list[Outgoing]:
         """Receipts and copies tell of messages written before them; confirmed they are together."""
@@ -149,25 +168,15 @@ class Pipeline:
         while True:
             published = await unconfirmed.get()
             await publisher.confirmed(published.done)
-            await acknowledge(published.batch, in_order=True)
+            await acknowledge(published.last, in_order=True)
 
     def _converted(self, batch: Sequence[Incoming]) -> list[_Work]:
-        """One step for all of them, then the next; who fails goes no further."""
         works, plan = [_Work(incoming) for incoming in batch], self._plan
         steps: list[Callable[[_Work], None]] = [self._check, partial(_decode, plan)]
         steps += [partial(_convert, step, plan) for step in STEPS]
-        for step in steps:
-            for work in works:
-                if work.error is not None:
-                    continue
-                try:
-                    step(work)
-                except HubError as error:
-                    work.error = error
-                except Exception as error:
-                    # Our bug, or poison: this record alone goes to the failure store.
-                    log.exception("pipeline.bug", error=type(error).__name__)
-                    work.error = error
+        steps.append(_finish)
+        for first in range(0, len(works), AT_ONCE):
+            _through(steps, works[first : first + AT_ONCE])
         return works
 
     def _check(self, work: _Work) -> None:
@@ -175,16 +184,16 @@ class Pipeline:
 
     async def _claim(self, works: Sequence[_Work]) -> None:
         """Claim each good record's key; who came first under it keeps it."""
-        good = [(work, work.taken) for work in works if work.taken and work.error is None]
+        good = [(work, work.head) for work in works if work.head and work.error is None]
         if not good:
             return
         claims = [
-            Claim(taken.system, taken.record.kind, _bounded(taken.record.key or taken.id), taken.id)
-            for _, taken in good
+            Claim(head.system, head.kind, _bounded(head.key or head.id), head.id)
+            for _, head in good
         ]
         first = await self._waiting(partial(claim, claims=claims, at=self._clock()))
-        for work, taken in good:
-            work.first_id = first[taken.id]
+        for work, head in good:
+            work.first_id = first[head.id]
 
     async def _waiting(self, work: Callable[[Connection], T]) -> T:
         """Done in the database, however long it is away."""
@@ -211,13 +220,8 @@ class Pipeline:
                         version=work.version,
                     )
                 )
-            elif (made := work.conversion) and work.first_id == made.taken.id:
-                streams = STREAMS_BULK if waits(work.incoming.routing_key) else STREAMS
-                for message, content in zip(made.messages, made.contents, strict=True):
-                    headers, body = encode_message(message, made.taken.id, content)
-                    key = f"{message.type}.{message.region}"
-                    # Nobody may follow it: then it is in ledger and history alone.
-                    out.append(Outgoing(streams, key, body, headers, mandatory=False))
+            elif work.head and work.first_id == work.head.id:
+                out += work.made
         return out
 
     def _receipts(self, works: Iterable[_Work]) -> list[Outgoing]:
@@ -226,10 +230,36 @@ class Pipeline:
         return [Outgoing(RECEIPTS, "record", encode_receipts(told))] if told else []
 
 
+def _through(steps: Iterable[Callable[[_Work], None]], works: Sequence[_Work]) -> None:
+    """One step for all of them, then the next; who fails goes no further."""
+    for step in steps:
+        for work in works:
+            if work.error is not None:
+                continue
+            try:
+                step(work)
+            except HubError as error:
+                work.error = error
+            except Exception as error:
+                # Our bug, or poison: this record alone goes to the failure store.
+                log.exception("pipeline.bug", error=type(error).__name__)
+                work.error = error
+
+
 def _decode(plan: Plan, work: _Work) -> None:
     taken = decode_taken(work.incoming.headers, work.incoming.body)
+    record = taken.record
+    work.head = _Head(
+        taken.id,
+        taken.system,
+        record.kind,
+        record.key,
+        taken.received_at,
+        taken.traceparent,
+        taken.canonical,
+    )
     work.conversion = Conversion(taken)
-    intake = plan.intakes.get((taken.system, taken.record.kind))
+    intake = plan.intakes.get((taken.system, record.kind))
     if intake is not None and taken.canonical is None:
         work.version = intake.version
 
@@ -239,13 +269,28 @@ def _convert(step: Step, plan: Plan, work: _Work) -> None:
         step(work.conversion, plan)
 
 
+def _finish(work: _Work) -> None:
+    if (done := work.conversion) is None:
+        return
+    exchange = STREAMS_BULK if waits(work.incoming.routing_key) else STREAMS
+    made = []
+    for message, content in zip(done.messages, done.contents, strict=True):
+        headers, body = encode_message(message, done.taken.id, content)
+        key = f"{message.type}.{message.region}"
+        # Nobody may follow it: then it is in ledger and history alone.
+        made.append(Outgoing(exchange, key, body, headers, mandatory=False))
+    subjects = {message.subject for message in done.messages}
+    work.subject = subjects.pop() if len(subjects) == 1 else ""
+    work.made, work.doubts, work.conversion = made, done.doubts, None
+
+
 def published(receipt: Receipt) -> Outgoing:
     """*receipt* as a message to the hub's receipts."""
     return Outgoing(RECEIPTS, receipt.event.value, encode_receipts((receipt,)))
 
 
 def _receipt(  # noqa: PLR0913 - a receipt has as many facts
-    taken: Taken,
+    head: _Head,
     event: Event,
     at: datetime,
     *,
@@ -257,15 +302,15 @@ def _receipt(  # noqa: PLR0913 - a receipt has as many facts
     version: str = "",
 ) -> Receipt:
     return Receipt(
-        key=f"{taken.id}.{event}",
+        key=f"{head.id}.{event}",
         event=event,
         at=at,
-        message_id=taken.id,
-        record_id=taken.id,
-        source=taken.system,
-        resource=taken.record.kind,
-        operation=taken.canonical or "",
-        trace=trace_id(taken.traceparent),
+        message_id=head.id,
+        record_id=head.id,
+        source=head.system,
+        resource=head.kind,
+        operation=head.canonical or "",
+        trace=trace_id(head.traceparent),
         code=code,
         faults=faults,
         doubts=doubts,
@@ -277,28 +322,26 @@ def _receipt(  # noqa: PLR0913 - a receipt has as many facts
 
 def _told(work: _Work, at: datetime) -> Iterator[Receipt]:
     """That the record came, and what became of it."""
-    taken = work.taken
-    if taken is None:
+    head = work.head
+    if head is None:
         return
-    yield _receipt(taken, Event.RECORD_RECEIVED, taken.received_at)
+    yield _receipt(head, Event.RECORD_RECEIVED, head.received_at)
     if work.error is not None:
         code = work.error.code if isinstance(work.error, HubError) else "hub.bug"
         faults = faults_of(work.error)
         yield _receipt(
-            taken, Event.RECORD_REJECTED, at, code=code, faults=faults, version=work.version
+            head, Event.RECORD_REJECTED, at, code=code, faults=faults, version=work.version
         )
-    elif work.first_id != taken.id:
-        yield _receipt(taken, Event.RECORD_REPEATED, at, number=work.first_id or "")
-    elif work.conversion is not None:
-        messages = work.conversion.messages
-        subjects = {message.subject for message in messages}
+    elif work.first_id != head.id:
+        yield _receipt(head, Event.RECORD_REPEATED, at, number=work.first_id or "")
+    else:
         yield _receipt(
-            taken,
+            head,
             Event.RECORD_ACCEPTED,
             at,
-            doubts=tuple(work.conversion.doubts),
-            subject=subjects.pop() if len(subjects) == 1 else "",
-            number=str(len(messages)),
+            doubts=tuple(work.doubts),
+            subject=work.subject,
+            number=str(len(work.made)),
             version=work.version,
         )
 
