@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta, timezone
+from functools import lru_cache
 
 __all__ = [
     "BEIJING",
@@ -66,6 +67,8 @@ _SPOKEN = dict(
     zip("YmdHMSfz", ("YYYY", "MM", "DD", "hh", "mm", "ss", "ffffff", "+08:00"), strict=True)
 )
 _EPOCH = re.compile(r"-?[0-9]{1,15}")
+# Days come again and again: so many are remembered, of no longer texts.
+DAYS, LONGEST_DAY = 2048, 20
 _START = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -191,16 +194,17 @@ def _straight(form: str, shape: str, slow: Reader) -> Reader:
     if cut is None or wanted not in (list("Ymd"), list("YmdHMS")) or "f" in pattern.groupindex:
         return slow
     match, timed = pattern.fullmatch, len(wanted) == 6
+    places = [pattern.groupindex[each] for each in wanted]
 
     def read(value: object) -> str | int | None:
-        found = match(value) if value.__class__ is str else None
+        found = match(value) if isinstance(value, str) else None
         if found is None:
             return slow(value)
         if timed:
-            year, month, day, hour, minute, second = found.group(*wanted)
+            year, month, day, hour, minute, second = found.group(*places)
             text = f"{year}-{month}-{day}T{hour}:{minute}:{second}"
         else:
-            year, month, day = found.group(*wanted)
+            year, month, day = found.group(*places)
             text, hour = f"{year}-{month}-{day}T00:00:00", "00"
         # Some versions of Python read the 24th hour too; it is the next day's first.
         if len(text) != 19 or hour == "24":
@@ -211,7 +215,16 @@ def _straight(form: str, shape: str, slow: Reader) -> Reader:
             return slow(value)
         return cut(text, when)
 
-    return read
+    if timed:
+        return read
+    remembered = lru_cache(maxsize=DAYS)(read)
+
+    def read_day(value: object) -> str | int | None:
+        if isinstance(value, str) and len(value) <= LONGEST_DAY:
+            return remembered(value)
+        return slow(value)
+
+    return read_day
 
 
 def _ms_of(_: str, when: datetime) -> int:

@@ -14,6 +14,8 @@ __all__ = ["Written", "decimal_of", "scale"]
 
 Written = str | int | float
 _DECIMAL = re.compile(r"[+-]?[0-9]{1,30}(?:\.[0-9]{1,30})?")
+# What `_by_integers` reads and writes has at most so many digits.
+_MOST_DIGITS = 18
 _ROUNDING = {"half-up": ROUND_HALF_UP, "down": ROUND_DOWN}
 # Wide enough for every product of two numbers taken, so that none is rounded unseen.
 _EXACTLY = Context(prec=130)
@@ -63,5 +65,31 @@ def scale(
         if write == "number":
             return float(fitted) if places else int(fitted)
         return format(_EXACTLY.plus(fitted), "f")  # -0.00 becomes 0.00
+
+    units = factor.scaleb(places)
+    if write != "text" or not places or units != int(units) or not 0 < units < MOST:
+        return scaled
+    return _by_integers(int(units), places, scaled)
+
+
+def _by_integers(
+    units: int, places: int, slow: Callable[[object], Written | None]
+) -> Callable[[object], Written | None]:
+    """The hot path: whole numbers and plain decimals, to text. What is anything else goes to *slow*,
+    which alone decides. *units*: what one becomes, counted in the last decimal."""
+    most = 10**_MOST_DIGITS
+
+    def scaled(value: object) -> Written | None:
+        count, over = -1, 0
+        if value.__class__ is int:
+            count = value * units
+        elif value.__class__ is str and len(value) <= _MOST_DIGITS:
+            whole, point, part = value.partition(".")
+            if whole.isdecimal() and value.isascii() and (part.isdecimal() or not point):
+                count, over = divmod(int(whole + part) * units, 10 ** len(part))
+        if over or not 0 <= count < most:
+            return slow(value)
+        text = str(count).zfill(places + 1)
+        return f"{text[:-places]}.{text[-places:]}"
 
     return scaled

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -180,3 +180,17 @@ def test_a_format_that_cannot_work_is_refused(form: str, told: str) -> None:
 def test_a_form_is_told_as_people_write_it(form: str, expected: str) -> None:
     """No ``%Y`` in a sentence that a clerk reads."""
     assert expected == spoken(form)
+
+
+DAYS = st.dates(min_value=date(1000, 1, 1))  # earlier years are written with fewer digits
+
+
+@given(DAYS | st.text(max_size=30) | st.none() | st.integers() | st.lists(st.integers()))
+def test_a_day_read_again_is_the_same(value: object) -> None:
+    """Whether it was read before or not, and beside what is no day."""
+    told = value.strftime("%Y/%m/%d") if isinstance(value, date) else value
+    read, anew = reader("%Y/%m/%d", D10), reader("%Y/%m/%d", D10)
+
+    assert read(told) == read(told) == anew(told)
+    if isinstance(value, date):
+        assert value.isoformat() == read(told)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal, localcontext
 
 import pytest
 from hypothesis import given
@@ -52,6 +52,35 @@ def test_to_fen_and_back_loses_nothing(amount: Decimal) -> None:
     fen = scale("100", 0, None, "integer")(text)
 
     assert text == scale("0.01", 2, None, "text")(fen)
+
+
+NUMBERS = st.from_regex(r"[+-]?[0-9]{0,20}(\.[0-9]{0,12})?", fullmatch=True) | st.integers()
+
+
+@given(
+    NUMBERS,
+    st.sampled_from(["1", "0.01", "60", "0.5", "0.0001", "-1", "100000000000"]),
+    st.integers(0, 6),
+    st.sampled_from([None, "half-up", "down"]),
+)
+def test_every_number_is_changed_by_the_same_arithmetic(
+    value: str | int, times: str, places: int, rounding: str | None
+) -> None:
+    """However a number is written: its product, to the last decimal, or nothing where it does not
+    fit."""
+    found = scale(times, places, rounding, "text")(value)
+    number = decimal_of(value)
+    expected = None
+    if number is not None:
+        with localcontext() as context:
+            context.prec = 200
+            exact = number * Decimal(times)
+            mode = ROUND_HALF_UP if rounding == "half-up" else ROUND_DOWN
+            fitted = exact.quantize(Decimal(10) ** -places, rounding=mode)
+            if rounding is not None or fitted == exact:
+                expected = format(abs(fitted) if fitted == 0 else fitted, "f")
+
+    assert expected == found
 
 
 @given(st.text() | st.integers() | st.floats() | st.booleans() | st.none())
