@@ -15,7 +15,7 @@ from typing import Any
 
 from catalog.model import Resource
 
-__all__ = ["resource_yaml"]
+__all__ = ["resource_yaml", "scalar"]
 
 _SCHEMA = "# yaml-language-server: $schema=../../schema/resource.schema.json\n"
 # No digit or sign first, nothing that begins a comment, a key or a flow: the rest is quoted.
@@ -44,7 +44,7 @@ def _mapping(told: dict[str, Any], indent: str) -> Iterator[str]:
             yield f"{indent}{key}:"
             yield from _list(value, indent)
         else:
-            yield f"{indent}{key}: {_scalar(value)}"
+            yield f"{indent}{key}: {scalar(value)}"
 
 
 def _list(told: list[Any], indent: str) -> Iterator[str]:
@@ -54,12 +54,13 @@ def _list(told: list[Any], indent: str) -> Iterator[str]:
             yield f"{indent}- {first.lstrip()}"
             yield from rest
         else:
-            yield f"{indent}- {_scalar(each)}"
+            yield f"{indent}- {scalar(each)}"
 
 
-def _scalar(value: Any) -> str:
+def scalar(value: Any, *, plain: bool = True) -> str:
+    """One value that is no list and no mapping, on one line; a text in quotes where it must not be *plain*."""
     if isinstance(value, str):
-        if _PLAIN.fullmatch(value) and value.casefold() not in _WORDS:
+        if plain and _PLAIN.fullmatch(value) and value.casefold() not in _WORDS:
             return value
         return json.dumps(value, ensure_ascii=False).translate(_JSON_ALONE)
     return json.dumps(value)

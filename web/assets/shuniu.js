@@ -4,6 +4,8 @@
 //   <form data-live>          sent in the background; the answer's {said} is shown as a toast
 //   <tr tabindex="-1" data-href="/messages/…">       opened by click and Enter, walked by j and k
 //   <… data-key="…">          the same thing before and after a refresh: kept, with its focus
+//   <button data-part="x">    what it does to the form is done by the server, and only #x is worked in
+//   <tr data-row>             Alt, Shift and an arrow, Enter or Delete press the row's button for it
 "use strict";
 
 // ---- Refreshing: new markup is worked into the old, so that focus, ticks and hover survive ----
@@ -162,6 +164,31 @@ async function send(form, button) {
   changed(["failures"]);
 }
 
+// ---- Parts of a form: what is typed elsewhere stays, and the row in hand keeps its focus ----
+
+async function work(form, button) {
+  const part = document.getElementById(button.dataset.part);
+  const fields = new URLSearchParams(new FormData(form, button));
+  try {
+    const answer = await fetch(form.action, { method: "POST", body: fields });
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const held = document.activeElement;
+    blendChildren(part, page.getElementById(part.id));
+    const wanted = part.querySelector("[autofocus]");
+    const row = held.isConnected && held.closest("[data-row]");
+    (row && row.contains(wanted) && held.offsetParent ? held : wanted)?.focus();
+  } catch {
+    toast(document.body.dataset.failed, "bad");
+  }
+}
+
+document.addEventListener("submit", (event) => {
+  const button = event.submitter;
+  if (!button?.dataset.part) return;
+  event.preventDefault();
+  work(event.target, button);
+});
+
 document.addEventListener("submit", (event) => {
   const form = event.target;
   const button = event.submitter;
@@ -243,6 +270,16 @@ for (const all of document.querySelectorAll("[data-all]")) {
 
 const help = () => document.getElementById("help");
 const typing = (target) => target.closest("input, textarea, select, [contenteditable]");
+
+document.addEventListener("keydown", (event) => {
+  if (!event.altKey || !event.shiftKey || event.ctrlKey || event.metaKey) return;
+  const act = event.target
+    .closest?.("[data-row]")
+    ?.querySelector(`[aria-keyshortcuts="Alt+Shift+${event.key}"]`);
+  if (!act) return;
+  event.preventDefault();
+  act.click();
+});
 
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;

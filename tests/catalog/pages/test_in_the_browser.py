@@ -260,9 +260,9 @@ async def test_an_elements_change_shows_what_it_touches_first(
         f"short_name: {name}", f"short_name: {name}\nversion: '2.0'"
     )
     assert "an..60" in wider
-    await page.goto(f"{site.url}/catalogue/element-draft?element={name}")
+    await page.goto(f"{site.url}/catalogue/element-draft?element={name}&as=text")
     await act_as(page, AUTHORITY)
-    await page.goto(f"{site.url}/catalogue/element-draft?element={name}")
+    await page.goto(f"{site.url}/catalogue/element-draft?element={name}&as=text")
     field = page.get_by_label("数据元声明")
     await field.fill(wider)
     await page.get_by_role("button", name="登记数据元").press("Enter")
@@ -311,7 +311,8 @@ async def test_pages_are_legible_and_keep_to_themselves(
         f"/resources/{NAME}/compare",
         "/resources/caseStep/apply",
         "/draft",
-        "/element-draft?element=uscc",
+        "/element-draft?element=uscc&as=text",
+        "/element-draft?element=certNumber",
         "/import",
     )
     async with watched(browser, dark=dark, locale="en-US" if dark else "zh-CN") as seen:

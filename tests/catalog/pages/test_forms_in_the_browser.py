@@ -1,0 +1,72 @@
+"""Data elements and resources made field by field in a real browser, with the keyboard alone."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Page, expect
+
+from tests.catalog.pages.site import CatalogueSite, served
+from tests.web.pages import Watched, chromium, watched
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+EDITOR = "赵编目"
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[CatalogueSite]:
+    folder: Path = tmp_path_factory.mktemp("site")
+    async with served(folder) as made:
+        yield made
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def seen() -> AsyncIterator[Watched]:
+    async with chromium() as browser, watched(browser) as made:
+        yield made
+
+
+async def opened(page: Page, address: str) -> None:
+    """The page at *address*, for an editor."""
+    await page.goto(address)
+    await page.get_by_label("当前人员").select_option(EDITOR)
+    await page.get_by_role("button", name="切换").press("Enter")
+    await expect(page.get_by_label("当前人员")).to_have_value(EDITOR)
+    await page.goto(address)
+
+
+async def typed(page: Page, *values: str) -> None:
+    """Into the field that has the focus and those after it, each reached by Tab; "" leaves one as it is."""
+    for value in values:
+        if value:
+            await page.keyboard.insert_text(value)
+        await page.keyboard.press("Tab")
+
+
+async def test_an_element_is_made_by_keyboard(seen: Watched, site: CatalogueSite) -> None:
+    """From field to field; what is missing is told at its field, which has the focus; another line for
+    kinds comes without leaving the page; Enter registers."""
+    page = seen.page
+    await opened(page, f"{site.url}/catalogue/element-draft")
+    await page.get_by_label("标识符").focus()
+    await page.keyboard.press("Control+a")
+    await typed(page, "HUB.ZZZ.0001", "检验室名称", "laboratory name")
+    await page.keyboard.insert_text("laboratoryName")
+    await page.keyboard.press("Enter")
+
+    await expect(page.get_by_label("定义")).to_be_focused()
+    await expect(page.locator("small.t-bad")).to_have_text("必须填写。")
+    await page.keyboard.insert_text("检验室的名称。")
+    await page.get_by_role("button", name="再加一行").focus()
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_label("代码 2")).to_be_focused()
+    await expect(page.get_by_label("定义")).to_have_value("检验室的名称。")
+    await page.keyboard.press("Enter")
+
+    await expect(page.get_by_role("heading", level=1)).to_have_text("检验室名称")
+    made = (await site.hub.desk.registry.catalogue()).elements["laboratoryName"]
+    assert ("HUB.ZZZ.0001", "检验室的名称。") == (made.identifier, made.definition)
+    assert all("422" in each for each in seen.complaints)
