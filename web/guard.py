@@ -25,11 +25,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from web.upload import Refused, taken
 
-__all__ = ["CSRF_COOKIE", "CSRF_FIELD", "CSRF_HEADER", "HEADERS", "Form", "Guard"]
+__all__ = ["CSRF_COOKIE", "CSRF_FIELD", "CSRF_HEADER", "HEADERS", "MOST_BYTES", "Form", "Guard"]
 
 Form = dict[str, list[str]]
 CSRF_COOKIE, CSRF_FIELD, CSRF_HEADER = "shuniu_csrf", "csrf", "x-shuniu-csrf"
-MOST_BYTES, MOST_FIELDS, MOST_JSON_BYTES = 65_536, 2_000, 2_097_152
+MOST_BYTES, MOST_FIELDS, MOST_JSON_BYTES = 524_288, 10_000, 2_097_152
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 HEADERS = {
     "content-security-policy": (

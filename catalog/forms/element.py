@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, get_args
 
-from catalog.forms.fields import Field, Section, Shown, shown, taken
+from catalog.forms.fields import Field, Section, Shown, fits, shown, taken
 from catalog.forms.text import Told, edited, told_of
 from catalog.model import DataElement, DataType, ElementStatus, IdentifierKind, Sensitivity
 from web.guard import Form
@@ -201,10 +201,4 @@ def _kinds_given(given: Form) -> dict[str, str]:
 
 
 def _is_shown(told: Told) -> bool:
-    domain = told.get("domain", {})
-    return (
-        isinstance(told.get("name", {}), dict)
-        and isinstance(domain, dict)
-        and isinstance(domain.get("identifiers", {}), dict)
-        and not any(isinstance(v, dict) for k, v in told.items() if k not in ("name", "domain"))
-    )
+    return fits(told, _FIELDS) and isinstance(told.get("domain", {}).get("identifiers", {}), dict)

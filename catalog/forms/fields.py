@@ -14,7 +14,7 @@ from typing import Any, Literal
 from catalog.forms.text import Told
 from web.guard import Form
 
-__all__ = ["Field", "Section", "Shown", "shown", "taken"]
+__all__ = ["Field", "Section", "Shown", "fits", "shown", "taken"]
 
 Shown = dict[str, str]
 Kind = Literal["line", "area", "lines", "choice", "flag", "number"]
@@ -58,6 +58,18 @@ class Section:
 def shown(told: Told, fields: Sequence[Field]) -> Shown:
     """What the form's fields hold, by their names."""
     return {field.path: _shown(_at(told, field.path), field) for field in fields}
+
+
+def fits(told: Told, fields: Sequence[Field]) -> bool:
+    """Whether each field can hold what *told* has in its place."""
+    for field in fields:
+        above = field.path.partition(".")[0]
+        if above != field.path and not isinstance(told.get(above, {}), dict):
+            return False
+        value = _at(told, field.path)
+        if isinstance(value, dict) or (isinstance(value, list) and field.kind != "lines"):
+            return False
+    return True
 
 
 def taken(told: Told, given: Form, fields: Sequence[Field], prefix: str = "") -> Told:

@@ -40,7 +40,7 @@ def edited(text: str, told: Told, order: Sequence[str]) -> str:
     """*text* so that it says *told*; a key that is new stands where *order* has it."""
     if told_of(text) == told:
         return text
-    lines = text.split("\n")
+    lines = text.removesuffix("\n").split("\n")
     node = YAML(typ="rt").load(text) if text.strip() else None
     if isinstance(node, CommentedMap) and node and not node.fa.flow_style():
         editing = _Editing(lines, order)

@@ -14,6 +14,7 @@ from catalog.pages.api import CatalogueApi
 from catalog.pages.browse import BrowsePages
 from catalog.pages.desk import PageDesk
 from catalog.pages.documents import DocumentPages
+from catalog.pages.drafts import DraftPages
 from catalog.pages.elements import ElementPages
 from catalog.pages.people import choose
 from catalog.pages.review import ReviewPages
@@ -30,7 +31,7 @@ def catalogue_pages(desk: PageDesk) -> Sequence[BaseRoute]:
     """Serve them beside the console's, with the shell's middleware and handlers; `LINK` goes into the
     navigation."""
     browse, review, sharing = BrowsePages(desk), ReviewPages(desk), SharingPages(desk)
-    sheets, elements = SheetPages(desk), ElementPages(desk)
+    sheets, elements, drafts = SheetPages(desk), ElementPages(desk), DraftPages(desk)
     desk.shell.take_files(UPLOAD, MOST_BYTES)
     post = ["POST"]
     return [
@@ -38,8 +39,8 @@ def catalogue_pages(desk: PageDesk) -> Sequence[BaseRoute]:
         Route("/catalogue/stock", browse.stock),
         Route("/catalogue/tasks", review.tasks),
         Route("/catalogue/actor", choose, methods=post),
-        Route("/catalogue/draft", review.form),
-        Route("/catalogue/draft", review.draft, methods=post),
+        Route("/catalogue/draft", drafts.form),
+        Route("/catalogue/draft", drafts.draft, methods=post),
         Route(UPLOAD, sheets.form),
         Route(UPLOAD, sheets.upload, methods=post),
         Route(f"{UPLOAD}/{{token}}", sheets.result),

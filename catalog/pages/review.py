@@ -1,4 +1,4 @@
-"""Reviewing: tasks that wait for me, acts on versions, also many at once, and drafts."""
+"""Reviewing: tasks that wait for me, acts on versions, also many at once."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from catalog.lifecycle.grants import WAITING, holder_of
 from catalog.lifecycle.kept import Version
 from catalog.lifecycle.people import Actor
 from catalog.lifecycle.steps import OPEN, Act, Reason, Said, State, holder, may
-from catalog.pages.desk import PageDesk, Waiting, faults_of, field_of, is_mine
-from schemas.declarations import InvalidDeclaration
+from catalog.pages.desk import PageDesk, Waiting, field_of, is_mine
 from schemas.errors import Fault, HubError, Rejected
 from schemas.texts import say
 from web.guard import Form
@@ -24,7 +23,6 @@ from web.shell import form_of
 __all__ = ["ReviewPages", "Task", "said_of"]
 
 MOST_AT_ONCE = 200
-MOST_TEXT = 60_000
 TASKS = (*sorted(OPEN), State.WITHDRAWING)
 
 
@@ -90,37 +88,6 @@ class ReviewPages:
             return RedirectResponse(f"{back}?done={done}", 303)
         return self._desk.render(request, "refused", status=422, faults=faults, done=done)
 
-    async def form(self, request: Request) -> Response:
-        """A draft to be written: from what is live, from a draft, or new."""
-        desk, name = self._desk, request.query_params.get("resource", "")[:64]
-        versions = await desk.registry.versions(name) if name else ()
-        pending = next((v for v in versions if v.standing.state in OPEN), None)
-        text = pending.text if pending else _next_text(versions)
-        number = pending.standing.number if pending else 0
-        return desk.render(request, "draft", name=name, text=text, number=number, faults=())
-
-    async def draft(self, request: Request) -> Response:
-        """Keep the draft; with everything that is wrong, where something is."""
-        desk, form = self._desk, form_of(request)
-        text = form.get("text", [""])[0].replace("\r\n", "\n")[:MOST_TEXT]
-        name, number = field_of(form, "resource"), field_of(form, "number")
-        actor = desk.actors.of(request)
-        try:
-            if number.isdigit() and int(number):
-                await desk.versions.revise(name, int(number), text, actor)
-            else:
-                name = (await desk.versions.draft(text, actor)).resource
-        except InvalidDeclaration as error:
-            faults = faults_of(error)
-        except Rejected as error:
-            faults = list(error.faults)
-        else:
-            desk.shell.signals.announce("catalogue")
-            return RedirectResponse(f"/catalogue/resources/{name}", 303)
-        return desk.render(
-            request, "draft", status=422, name=name, text=text, number=number, faults=faults
-        )
-
     async def end_acceptance(self, request: Request) -> Response:
         """Producers are held to the present version from now on."""
         form = form_of(request)
@@ -170,17 +137,6 @@ def _chosen(told: str) -> tuple[str, int]:
     if not number.isascii() or not number.isdigit() or len(number) > 6:
         raise Rejected("catalogue.form", "Not a version", at="version")
     return resource[:64], int(number)
-
-
-def _next_text(versions: Sequence[Version]) -> str:
-    """The newest text under the next number."""
-    if not versions:
-        return ""
-    last = versions[0].standing.number
-    lines = versions[0].text.splitlines()
-    lines = [line for line in lines if not line.startswith("version:")]
-    at = next((n for n, line in enumerate(lines) if line.startswith("code:")), 0)
-    return "\n".join([*lines[: at + 1], f"version: {last + 1}", *lines[at + 1 :]]) + "\n"
 
 
 def _count(request: Request) -> int | None:

@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from tests.web.pages import serving
-from web.guard import CSRF_COOKIE, CSRF_FIELD, CSRF_HEADER
+from web.guard import CSRF_COOKIE, CSRF_FIELD, CSRF_HEADER, MOST_BYTES
 from web.shell import Shell, form_of
 
 
@@ -119,7 +119,7 @@ async def test_a_form_too_large_is_not_read_to_its_end(client: httpx.AsyncClient
     """64 KB are the most a console's form may have."""
     token = (await client.get("/")).text
 
-    answer = await client.post("/act", data={CSRF_FIELD: token, "x": "a" * 70_000})
+    answer = await client.post("/act", data={CSRF_FIELD: token, "x": "a" * MOST_BYTES})
 
     assert 413 == answer.status_code
 

@@ -12,6 +12,8 @@
 
 const keyOf = (node) => (node.nodeType === 1 ? node.id || node.dataset.key || "" : "");
 const KEPT = new Set(["open", "checked", "value"]);
+// What nobody can type follows the server.
+const kept = (node, name) => KEPT.has(name) && !(name === "value" && (node.type === "hidden" || node.nodeName === "OPTION"));
 const MOST_FRESH = 3; // more new rows than that would be flicker, not news
 
 function blend(old, fresh) {
@@ -20,10 +22,10 @@ function blend(old, fresh) {
     return;
   }
   for (const { name, value } of fresh.attributes) {
-    if (old.getAttribute(name) !== value && !KEPT.has(name)) old.setAttribute(name, value);
+    if (old.getAttribute(name) !== value && !kept(old, name)) old.setAttribute(name, value);
   }
   for (const { name } of [...old.attributes]) {
-    if (!fresh.hasAttribute(name) && !KEPT.has(name)) old.removeAttribute(name);
+    if (!fresh.hasAttribute(name) && !kept(old, name)) old.removeAttribute(name);
   }
   blendChildren(old, fresh);
 }
@@ -181,6 +183,14 @@ async function work(form, button) {
     toast(document.body.dataset.failed, "bad");
   }
 }
+
+// What the chosen one is called stands beside its code.
+document.addEventListener("input", (event) => {
+  const { list, value } = event.target;
+  const told = list && event.target.closest("[data-row]")?.querySelector("[data-told]");
+  if (!told) return;
+  told.textContent = [...list.options].find((each) => each.value === value)?.textContent || "";
+});
 
 document.addEventListener("submit", (event) => {
   const button = event.submitter;

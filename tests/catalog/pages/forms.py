@@ -59,6 +59,8 @@ def filled(page: str, action: str) -> Filled:
         else:
             value = each.get("value", "on" if kind == "checkbox" else "")
         found.setdefault(str(name), []).append(value)
+    twice = {name for name, values in found.items() if len(values) > 1}
+    assert twice <= {"row", "by.code", "by.kind", "item"}, twice
     return Filled(page, found)
 
 

@@ -9,6 +9,8 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Page, expect
 
+from catalog.model import Resource
+from schemas.declarations import parse
 from tests.catalog.pages.site import CatalogueSite, served
 from tests.web.pages import Watched, chromium, watched
 
@@ -66,7 +68,58 @@ async def test_an_element_is_made_by_keyboard(seen: Watched, site: CatalogueSite
     await expect(page.get_by_label("定义")).to_have_value("检验室的名称。")
     await page.keyboard.press("Enter")
 
-    await expect(page.get_by_role("heading", level=1)).to_have_text("检验室名称")
+    await expect(page.get_by_role("heading", level=1)).to_have_text("检验室名称", timeout=20_000)
     made = (await site.hub.desk.registry.catalogue()).elements["laboratoryName"]
     assert ("HUB.ZZZ.0001", "检验室的名称。") == (made.identifier, made.definition)
     assert all("422" in each for each in seen.complaints)
+
+
+async def test_a_resource_is_made_by_keyboard(seen: Watched, site: CatalogueSite) -> None:
+    """From field to field; rows are added, moved into a group and above one another from within them, and
+    keep the focus; what a row is called stands beside it as it is typed."""
+    page = seen.page
+    await opened(page, f"{site.url}/catalogue/draft")
+    await page.get_by_label("数据流名称").focus()
+    await typed(page, "inspection", "307013/000901", "检验", "inspection", "检验的记录。", "", "")
+    await typed(page, "ZD 工业、交通")
+    for _ in range(2):
+        await page.keyboard.press("ArrowDown")
+    await page.get_by_label("共享类型", exact=True).focus()
+    await page.keyboard.press("ArrowDown")
+    await page.keyboard.press("Tab")
+    await page.keyboard.press("ArrowDown")
+    await page.get_by_label("业务主键").focus()
+    await typed(page, "caseNo")
+
+    await page.get_by_label("第 1 行：数据元短名").focus()
+    await page.keyboard.insert_text("regionCode")
+    await expect(page.locator("[data-told]").first).to_have_text("行政区划代码")
+    await page.keyboard.press("Alt+Shift+Enter")
+    await expect(page.get_by_label("第 2 行：数据元短名")).to_be_focused()
+    await typed(page, "caseNo")
+    await page.keyboard.press("Space")
+    await page.keyboard.press("Alt+Shift+ArrowUp")
+    await expect(page.get_by_label("第 1 行：数据元短名")).to_have_value("caseNo")
+    await expect(page.get_by_label("第 1 行：必填")).to_be_focused()
+
+    await page.get_by_role("button", name="加复合项").focus()
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_label("第 3 行：复合项短名")).to_be_focused()
+    await page.keyboard.insert_text("Place")
+    await page.get_by_label("中文名称").last.focus()
+    await typed(page, "地点")
+    await page.keyboard.insert_text("place")
+    await page.keyboard.press("Alt+Shift+Enter")
+    await expect(page.get_by_label("第 4 行：数据元短名")).to_be_focused()
+    await page.keyboard.insert_text("address")
+    await page.keyboard.press("Enter")
+
+    await expect(page.get_by_role("heading", level=1)).to_have_text("检验", timeout=20_000)
+    made = parse((await site.hub.desk.registry.version("inspection", 1)).text, Resource, file="r")
+    assert ["caseNo", "regionCode", "Place"] == [each.wire_name for each in made.items]
+    assert ([True, False, False], "地点") == (
+        [each.required for each in made.items],
+        made.items[2].name and made.items[2].name.zh,
+    )
+    assert ["address"] == [each.element for each in made.items[2].items]
+    assert [] == seen.complaints
