@@ -44,6 +44,8 @@ def edited(text: str, told: Told, order: Sequence[str]) -> str:
     node = YAML(typ="rt").load(text) if text.strip() else None
     if isinstance(node, CommentedMap) and node and not node.fa.flow_style():
         editing = _Editing(lines, order)
+        for key, value in node.items():
+            editing.look(value, told.get(str(key)))
         made = _ended(editing.mapping(node, told, _Span(0, len(lines)), 0))
         if told_of(made) == told:
             return made
@@ -67,9 +69,46 @@ class _Editing:
     lines: list[str]
     order: Sequence[str]
     _places: Mapping[str, int] = field(init=False)
+    _gone: list[tuple[Told, list[str], int]] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
         self._places = {key: place for place, key in enumerate(self.order)}
+
+    def look(self, node: Any, rows: Any) -> None:
+        """Note the rows that stand in their list no more: they may have moved to another."""
+        if not _is_block(node, CommentedSeq) or not _is_rows(_plain(node)):
+            return
+        was, wanted = _plain(node), rows if _is_rows(rows) else []
+        now = {number: row for row, number in zip(wanted, _matched(was, wanted), strict=True)}
+        starts = [node.lc.item(number)[0] for number in range(len(node))]
+        last = self._end(starts[-1])
+        for number, span in enumerate(self._spans(starts, _Span(0, last))):
+            if number not in now:
+                lines = self.lines[span.first : span.last]
+                self._gone.append((was[number], lines, _column(self.lines[starts[number]])))
+            for key, value in node[number].items():
+                self.look(value, now.get(number, {}).get(key))
+
+    def _end(self, start: int) -> int:
+        """Where the row ends that begins at *start*."""
+        column, end = _column(self.lines[start]), start + 1
+        while end < len(self.lines) and (
+            not self.lines[end].strip() or _column(self.lines[end]) > column
+        ):
+            end += 1
+        return end
+
+    def _come(self, row: Told, column: int) -> list[str]:
+        """The lines of a row that is new in its list."""
+        for at, (was, lines, before) in enumerate(self._gone):
+            if was == row:
+                del self._gone[at]
+                return _shifted(lines, column - before)
+        for at, (was, lines, _) in enumerate(self._gone):
+            if _names(was) & _names(row):
+                del self._gone[at]
+                return [*_comments(lines, column), *_row(row, column)]
+        return _row(row, column)
 
     def mapping(self, node: CommentedMap, told: Told, span: _Span, indent: int) -> list[str]:
         """The lines of a block mapping, as it is to be."""
@@ -111,12 +150,12 @@ class _Editing:
         """The lines of a list of mappings: each row that was there keeps what it can."""
         starts = [node.lc.item(number)[0] for number in range(len(node))]
         spans = self._spans(starts, span)
-        column = len(self.lines[starts[0]]) - len(self.lines[starts[0]].lstrip())
+        column = _column(self.lines[starts[0]])
         was = [_plain(each) for each in node]
         made = self.lines[span.first : spans[0].first]
         for row, number in zip(rows, _matched(was, rows), strict=True):
             if number is None:
-                made += _row(row, column)
+                made += self._come(row, column)
             elif was[number] == row:
                 made += self.lines[spans[number].first : spans[number].last]
             else:
@@ -146,8 +185,7 @@ class _Editing:
         ]
 
     def _first(self, start: int, least: int) -> int:
-        line = self.lines[start]
-        column = len(line) - len(line.lstrip())
+        column = _column(self.lines[start])
         while start > least:
             above = self.lines[start - 1]
             if above.strip() and not above.startswith(f"{' ' * column}#"):
@@ -211,14 +249,24 @@ def _matched(was: list[Told], rows: Sequence[Told]) -> list[int | None]:
         free.pop(number if number is not None else -1, None)
     for at, row in enumerate(rows):
         if found[at] is None:
-            named = {row.get("element"), row.get("group")} - {None}
-            number = next(
-                (n for n, each in free.items() if named & {each.get("element"), each.get("group")}),
-                None,
-            )
+            number = next((n for n, each in free.items() if _names(each) & _names(row)), None)
             found[at] = number
             free.pop(number if number is not None else -1, None)
     return found
+
+
+def _names(row: Told) -> set[str]:
+    return {str(row[key]) for key in ("element", "group") if key in row}
+
+
+def _column(line: str) -> int:
+    return len(line) - len(line.lstrip())
+
+
+def _shifted(lines: list[str], by: int) -> list[str]:
+    if by < 0:
+        return [line[min(-by, _column(line)) :] for line in lines]
+    return [f"{' ' * by}{line}" if line.strip() else line for line in lines]
 
 
 def _comments(lines: Sequence[str], indent: int = 0) -> list[str]:

@@ -133,6 +133,9 @@ class ElementPages:
         if held is None:
             return self._unshown(request, asked.name, text)
         shown, kinds = held
+        if asked.new:
+            # One that nobody chose would be everybody's.
+            shown["identifier"] = ""
         if given is not None:
             shown = {path: given.get(path, [""])[0] for path in FIELDS}
             pairs = zip(given.get("by.code", []), given.get("by.kind", []), strict=False)

@@ -5,7 +5,7 @@
 //   <tr tabindex="-1" data-href="/messages/…">       opened by click and Enter, walked by j and k
 //   <… data-key="…">          the same thing before and after a refresh: kept, with its focus
 //   <button data-part="x">    what it does to the form is done by the server, and only #x is worked in
-//   <tr data-row>             Alt, Shift and an arrow, Enter or Delete press the row's button for it
+//   <tbody data-row>          Alt, Shift and an arrow, Enter or Delete press the row's button for it
 "use strict";
 
 // ---- Refreshing: new markup is worked into the old, so that focus, ticks and hover survive ----

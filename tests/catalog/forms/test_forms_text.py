@@ -6,7 +6,7 @@ from copy import deepcopy
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from catalog.forms.text import Told, edited, told_of
@@ -85,6 +85,27 @@ def test_rows_move_with_their_comments() -> None:
         assert lines.index(line) == lines.index(above) + 1
 
 
+def test_rows_move_between_lists_with_their_comments() -> None:
+    """Into a group, out of one, and out of a group that goes."""
+    now = told()
+    second = now["items"].pop(1)
+    now["items"][1]["items"].insert(0, second)
+    made = edited(TEXT, now, ())
+    assert now == told_of(made)
+    wanted = "      # the second\n      - element: b\n        # within b\n        note: 'no'\n"
+    assert wanted in made
+
+    now = told_of(made) or {}
+    third = now["items"][1]["items"].pop(1)
+    now["items"] = [third, now["items"][0]]
+    out = edited(made, now, ())
+    assert now == told_of(out)
+    assert out.endswith(
+        "items:\n  # the third\n  - {element: c}\n"
+        "  # the first\n  - {element: a, required: true}  # beside a\n"
+    )
+
+
 def test_a_comment_beside_what_changes_stands_above_it() -> None:
     """None is lost where its line is written anew."""
     now = told()
@@ -131,6 +152,7 @@ def test_what_names_no_values_is_no_declaration(text: str) -> None:
     ),
     st.integers(0, 2),
 )
+@settings(max_examples=50)
 def test_whatever_is_said_is_read_again(value: Any, row: int) -> None:
     """Any text and any nesting: in a row, as a key of its own, and into a text that says nothing yet."""
     now = told()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Page, expect
+from playwright.async_api import Browser, Page, expect
 
 from catalog.model import Resource
 from schemas.declarations import parse
@@ -25,9 +25,15 @@ async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Catalo
         yield made
 
 
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    async with chromium() as made:
+        yield made
+
+
 @pytest_asyncio.fixture(loop_scope="module")
-async def seen() -> AsyncIterator[Watched]:
-    async with chromium() as browser, watched(browser) as made:
+async def seen(browser: Browser) -> AsyncIterator[Watched]:
+    async with watched(browser) as made:
         yield made
 
 
@@ -54,7 +60,6 @@ async def test_an_element_is_made_by_keyboard(seen: Watched, site: CatalogueSite
     page = seen.page
     await opened(page, f"{site.url}/catalogue/element-draft")
     await page.get_by_label("标识符").focus()
-    await page.keyboard.press("Control+a")
     await typed(page, "HUB.ZZZ.0001", "检验室名称", "laboratory name")
     await page.keyboard.insert_text("laboratoryName")
     await page.keyboard.press("Enter")
