@@ -47,11 +47,18 @@ _INSERT = f"INSERT INTO ledger ({_NAMES}) VALUES ({', '.join('?' * len(_COLUMNS)
 _JSON = tuple(_COLUMNS.index(name) for name in ("faults", "doubts", "envelope"))
 _AT = _COLUMNS.index("at")
 _LOCKED = text("SELECT pg_advisory_xact_lock(:lock)")
+# All marks in one value, and all bodies: arrays of them would be put together and taken apart one by
+# one.
+_MARK_BYTES = 16
 _CLAIM = text("""
-    INSERT INTO ledger_keys (mark) SELECT unnest(CAST(:marks AS bytea[]))
-    ON CONFLICT DO NOTHING RETURNING mark
+    WITH new AS (
+        INSERT INTO ledger_keys (mark)
+        SELECT substring(CAST(:marks AS bytea) FROM 1 + :size * n FOR :size)
+        FROM generate_series(0, :count - 1) AS n
+        ON CONFLICT DO NOTHING RETURNING mark
+    )
+    SELECT string_agg(mark, '') FROM new
 """)
-# All bodies in one binary value: an array of them would travel as text, twice as long.
 _BODIES = """
     INSERT INTO payloads (part, digest, sealed)
     SELECT part, digest, substring(%b FROM start FOR size)
@@ -121,7 +128,9 @@ def _claimed(connection: Connection, marked: Mapping[bytes, Row]) -> set[bytes]:
     """Those marks that were not there yet; they are now."""
     marks = list(marked)
     if connection.dialect.name == "postgresql":
-        return {bytes(each) for each in connection.scalars(_CLAIM, {"marks": marks})}
+        told = {"marks": b"".join(marks), "size": _MARK_BYTES, "count": len(marks)}
+        claimed = bytes(connection.scalar(_CLAIM, told) or b"")
+        return {claimed[at : at + _MARK_BYTES] for at in range(0, len(claimed), _MARK_BYTES)}
     known: set[bytes] = set()
     for start in range(0, len(marks), PARAMETERS):
         some = ledger_keys.c.mark.in_(marks[start : start + PARAMETERS])
