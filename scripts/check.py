@@ -15,7 +15,9 @@ import sys
 import time
 from pathlib import Path
 
-__all__ = ["main", "run_step"]
+from lxml import etree
+
+__all__ = ["failed_tests", "main", "run_step"]
 
 ROOT = Path(__file__).resolve().parent.parent
 PYTHON = sys.executable
@@ -28,7 +30,10 @@ STATIC = {
     "imports": [PYTHON, str(Path(PYTHON).with_name("lint-imports")), "--no-logo"],
     "types": [PYTHON, "-m", "mypy", "--no-error-summary"],
 }
-TESTS = [PYTHON, "-m", "pytest", "-q", "-n", "2", "--dist", "loadgroup"]
+# Three for two cores: each waits a third of its time, for brokers, browsers and leases.
+TESTS = [PYTHON, "-m", "pytest", "-q", "-n", "3", "--dist", "loadgroup"]
+REPORT = ROOT / ".pytest_cache" / "tests.xml"
+MOST_NAMED, LONGEST_SAID = 10, 120
 
 
 def main(arguments: list[str]) -> int:
@@ -36,11 +41,14 @@ def main(arguments: list[str]) -> int:
     static = "--static" in arguments
     steps = dict(STATIC)
     if not static:
-        steps["tests"] = [*TESTS, *arguments]
+        REPORT.unlink(missing_ok=True)
+        steps["tests"] = [*TESTS, f"--junitxml={REPORT}", *arguments]
     began = time.monotonic()
     for name, command in steps.items():
         code = run_step(name, command, TESTS_S)
         if code:
+            if name == "tests":
+                print("\n".join(failed_tests(REPORT)), flush=True)
             return code
     print(f"check: all passed in {time.monotonic() - began:.0f} s", flush=True)
     return 0
@@ -70,6 +78,19 @@ def run_step(name: str, command: list[str], limit_s: float) -> int:
         return 1
     print(f"check: {name} passed in {took_s:.0f} s", flush=True)
     return 0
+
+
+def failed_tests(report: Path) -> list[str]:
+    """Which tests failed by *report*, a line each with the reason: said last, where logs are cut."""
+    if not report.exists():
+        return []
+    lines = []
+    for each in etree.parse(report).iter("testcase"):
+        wrong = next((said for said in each if said.tag in ("failure", "error")), None)
+        if wrong is not None:
+            said = " ".join(wrong.get("message", "").split())[:LONGEST_SAID]
+            lines.append(f"check: {each.get('classname')}::{each.get('name')}: {said}")
+    return lines[:MOST_NAMED]
 
 
 def _surroundings() -> dict[str, str]:

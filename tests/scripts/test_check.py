@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -61,6 +62,28 @@ def test_all_passing_says_so(
 
     assert 0 == check.main(["--static"])
     assert "check: all passed in" in capfd.readouterr().out
+
+
+def test_what_failed_is_named_with_the_reason(check: ModuleType, tmp_path: Path) -> None:
+    """By a run of pytest's own: one that fails, one whose set-up does, one that passes."""
+    tests, report = tmp_path / "test_some.py", tmp_path / "some.xml"
+    tests.write_text(
+        "import pytest\n"
+        "@pytest.fixture\ndef broken():\n    raise OSError('no disk')\n"
+        "def test_wrong():\n    assert 1 == 2\n"
+        "def test_right():\n    pass\n"
+        "def test_unfit(broken):\n    pass\n",
+        encoding="utf-8",
+    )
+    alone = ("-p", "no:randomly", "-p", "no:cacheprovider", "-c", "/dev/null")
+    again = (sys.executable, "-m", "pytest", "-q", *alone, f"--junitxml={report}", str(tests))
+    subprocess.run(again, check=False, capture_output=True, timeout=60)
+
+    wrong, unfit = check.failed_tests(report)
+    assert "::test_wrong: assert 1 == 2" in wrong
+    assert "::test_unfit: " in unfit
+    assert "no disk" in unfit
+    assert [] == check.failed_tests(tmp_path / "none.xml")
 
 
 def test_what_is_compiled_once_is_kept(check: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
