@@ -3,7 +3,7 @@
 usage: scripts/check.py [--static] [PYTEST-ARGUMENT…]
 
 It stops at the first check that fails and says which; its exit code is 1 then. ``--static`` leaves
-the tests out. The tests have ten minutes.
+the tests out. The tests should take ten minutes on two idle cores.
 """
 
 from __future__ import annotations
