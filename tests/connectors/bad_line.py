@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager, suppress
 from enum import Enum, auto
 from typing import Any
 
+from tests.servers.sockets import talking
+
 __all__ = ["BadLine", "Trouble", "bad_line"]
 
 CHUNK = 65536
@@ -113,8 +115,8 @@ class BadLine:
 async def bad_line(host: str, port: int) -> AsyncIterator[BadLine]:
     """A good line, until it suffers."""
     line = BadLine(host, port)
-    server = await asyncio.start_server(line.accept, "127.0.0.1", 0)
-    line.port = server.sockets[0].getsockname()[1]
-    yield line
-    server.close()
-    await line.close()
+    async with talking(line.accept) as line.port:
+        try:
+            yield line
+        finally:
+            await line.close()

@@ -14,6 +14,7 @@ from typing import Protocol
 from urllib.parse import parse_qsl, urlsplit
 
 from connectors.conformance import Fault
+from tests.servers.sockets import talking
 
 __all__ = ["Asked", "Said", "SocketSystem", "Tongue", "on_a_socket"]
 
@@ -61,7 +62,6 @@ class SocketSystem:
     def __init__(self, tongue: Tongue) -> None:
         self._tongue = tongue
         self._fault: Fault | None = None
-        self._talks: set[asyncio.Task[None]] = set()
         self.calls: list[Asked] = []
         self.port = 0
 
@@ -72,17 +72,7 @@ class SocketSystem:
     def suffers(self, fault: Fault) -> None:
         self._fault = fault
 
-    async def close(self) -> None:
-        for talk in self._talks:
-            talk.cancel()
-        await asyncio.gather(*self._talks, return_exceptions=True)
-
     async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task
-        task.set_name(f"system {self.port}")
-        self._talks.add(task)
-        task.add_done_callback(self._talks.discard)
         with suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             while await self._one(reader, writer):
                 pass
@@ -145,10 +135,5 @@ def _answer(said: Said) -> bytes:
 async def on_a_socket(tongue: Tongue) -> AsyncIterator[SocketSystem]:
     """*tongue* behind a free port of this machine."""
     system = SocketSystem(tongue)
-    server = await asyncio.start_server(system.talk, "127.0.0.1", 0)
-    system.port = server.sockets[0].getsockname()[1]
-    try:
+    async with talking(system.talk) as system.port:
         yield system
-    finally:
-        server.close()
-        await system.close()

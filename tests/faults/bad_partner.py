@@ -11,13 +11,15 @@ import ssl
 import zlib
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cache
 from typing import Any
 
 import orjson
+
+from tests.servers.sockets import talking
 
 __all__ = ["MAY_HAVE_ARRIVED", "SURELY", "SURELY_NOT", "TAKES", "Bad", "BadPartner", "on_sockets"]
 
@@ -97,17 +99,12 @@ class BadPartner:
     took: Callable[[str], None] = lambda _: None
     port: int = 0
     tls: ssl.SSLContext | None = None
-    talks: set[asyncio.Task[None]] = field(default_factory=set)
 
     @property
     def url(self) -> str:
         return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
 
     async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        talk = asyncio.current_task()
-        assert talk
-        self.talks.add(talk)
-        talk.add_done_callback(self.talks.discard)
         self.connections += 1
         bad = self.suffers if self.connections <= self.times else None
         if self.connections == self.times + 1:
@@ -285,17 +282,7 @@ async def _request(reader: asyncio.StreamReader) -> tuple[str, dict[str, str], b
 @asynccontextmanager
 async def on_sockets(partners: Sequence[BadPartner]) -> AsyncIterator[None]:
     """Each of *partners* behind a free port of this machine."""
-    servers = []
-    for partner in partners:
-        server = await asyncio.start_server(partner.accept, "127.0.0.1", 0)
-        partner.port = server.sockets[0].getsockname()[1]
-        servers.append(server)
-    try:
-        yield
-    finally:
-        for server in servers:
-            server.close()
+    async with AsyncExitStack() as stack:
         for partner in partners:
-            for talk in tuple(partner.talks):
-                talk.cancel()
-            await asyncio.gather(*partner.talks, return_exceptions=True)
+            partner.port = await stack.enter_async_context(talking(partner.accept))
+        yield

@@ -18,6 +18,7 @@ from front_db.ddl import sql_table
 from front_db.group import GroupedWrites
 from schemas.errors import HubError, Misconfigured, Rejected, Transient
 from tests.front_db.tables import CASES, written_row
+from tests.servers.sockets import talking
 
 QUICK = Limits(connect_s=2, lock_s=0.3, call_s=2.0, connections=2)
 
@@ -141,19 +142,20 @@ async def test_a_bad_address_is_told_when_opening() -> None:
 @pytest.mark.parametrize("scheme", ["postgresql+psycopg", "mysql+pymysql"])
 async def test_a_server_that_says_nothing_is_given_up(scheme: str) -> None:
     """It takes the connection and is silent: within the call's limit we are free again."""
-    calls: list[asyncio.StreamWriter] = []
-    server = await asyncio.start_server(lambda _, w: calls.append(w), "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    started = time.monotonic()
-    async with opened(f"{scheme}://u:p@127.0.0.1:{port}/x", replace(QUICK, call_s=0.3)) as database:
-        with pytest.raises(Transient) as caught:
-            await database.read(lambda c: c.execute(text("SELECT 1")))
+
+    async def silent(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        while await reader.read(65_536):
+            pass
+
+    async with talking(silent) as port:
+        quick = replace(QUICK, call_s=0.3)
+        started = time.monotonic()
+        async with opened(f"{scheme}://u:p@127.0.0.1:{port}/x", quick) as database:
+            with pytest.raises(Transient) as caught:
+                await database.read(lambda c: c.execute(text("SELECT 1")))
 
     assert "target.timeout" == caught.value.code
     assert 5 > time.monotonic() - started
-    server.close()
-    for writer in calls:
-        writer.close()
 
 
 async def test_a_statement_that_never_ends_gives_its_thread_back(postgres_url: str) -> None:

@@ -23,6 +23,8 @@ from tests.servers.keeper import Facts
 
 __all__ = ["VirtualHosts", "serving"]
 
+# Of all lines of this process: a name is not used again while its host is being removed.
+_numbers = itertools.count(1)
 _WORD = re.compile(r"[a-z]+")
 _NAME = re.compile(r"[a-z0-9-]+")
 # Reads "verb name" lines, answers each with a line.
@@ -76,7 +78,6 @@ class VirtualHosts:
         identity = identity_in(folder)
         assert identity is not None
         self._identity = identity
-        self._numbers = itertools.count(1)
         surroundings = environment(plain_path(folder), identity)
         self._line = subprocess.Popen(
             [
@@ -110,7 +111,7 @@ class VirtualHosts:
 
     def add(self) -> str:
         """Make a fresh virtual host; its address."""
-        name = f"test-{os.getpid()}-{next(self._numbers)}"
+        name = f"test-{os.getpid()}-{next(_numbers)}"
         self._ask("add", name)
         return self._identity.url(name)
 

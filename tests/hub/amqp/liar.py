@@ -13,6 +13,8 @@ import pamqp.frame
 from pamqp import commands
 from pamqp.base import Frame
 
+from tests.servers.sockets import talking
+
 __all__ = ["Peer", "Script", "a_broker", "lying"]
 
 
@@ -81,29 +83,16 @@ async def a_broker(peer: Peer) -> None:
 @asynccontextmanager
 async def lying(script: Script, tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
     """Serve every client by *script*, then hang up; gives the address."""
-    serving: set[asyncio.Task[None]] = set()
 
-    async def serve(peer: Peer) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             with suppress(OSError, asyncio.IncompleteReadError):
-                await script(peer)
-            peer.writer.close()
+                await script(Peer(reader, writer))
+            writer.close()
             with suppress(OSError):
-                await peer.writer.wait_closed()
+                await writer.wait_closed()
         finally:
-            peer.writer.transport.abort()
+            writer.transport.abort()
 
-    def came(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        serving.add(asyncio.create_task(serve(Peer(reader, writer)), name="liar"))
-
-    server = await asyncio.start_server(came, "127.0.0.1", 0, ssl=tls)
-    try:
-        scheme = "amqps" if tls else "amqp"
-        yield f"{scheme}://u:p@127.0.0.1:{server.sockets[0].getsockname()[1]}/v"
-    finally:
-        server.close()
-        for task in serving:
-            task.cancel()
-        await asyncio.gather(*serving, return_exceptions=True)
-        await server.wait_closed()
-        await asyncio.sleep(0)  # aborted transports close in the next turn
+    async with talking(serve, tls=tls) as port:
+        yield f"{'amqps' if tls else 'amqp'}://u:p@127.0.0.1:{port}/v"
