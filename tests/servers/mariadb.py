@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import subprocess
 import time
@@ -45,6 +46,8 @@ def serving_with(folder: Path, options: Sequence[str]) -> Iterator[Facts]:
     assert server_program.exists(), "MariaDB is not installed: apt-get install -y mariadb-server"
     owner = unprivileged("mysql")
     place = owned_folder(folder / "db", owner)
+    # A server that starts takes away what other servers have put into the same folder meanwhile.
+    surroundings = os.environ | {"TMPDIR": str(owned_folder(place / "tmp", owner))}
     password = secrets.token_urlsafe(12)
     subprocess.run(
         [
@@ -53,6 +56,7 @@ def serving_with(folder: Path, options: Sequence[str]) -> Iterator[Facts]:
         ],
         check=True,
         cwd="/",
+        env=surroundings,
         **owner,
     )
     first = folder / "first.sql"
@@ -69,6 +73,7 @@ def serving_with(folder: Path, options: Sequence[str]) -> Iterator[Facts]:
             *(f"--init-file={first}", *_QUICK, *options),
         ],
         cwd="/",
+        env=surroundings,
         **owner,
     )
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from pathlib import Path
 
 import aio_pika
 import pytest
@@ -69,3 +70,13 @@ def test_nothing_leaves_this_machine() -> None:
         line.connect(("192.0.2.1", 80))
     with pytest.raises(WentOutside):
         socket.getaddrinfo("partner.example", 80)
+
+
+def test_a_mariadb_shares_no_folder_with_others(mariadb_url: str) -> None:
+    """Where it begins it takes away all temporary tables in its folder, those of others too."""
+    engine = sa.create_engine(mariadb_url)
+    with engine.begin() as connection:
+        data, scratch = connection.execute(sa.text("SELECT @@datadir, @@tmpdir")).one()
+    engine.dispose()
+
+    assert Path(data).parent == Path(scratch).parent
