@@ -85,7 +85,7 @@ async def test_a_bad_line_is_transient_and_ends_in_time(far: Far, trouble: Troub
     with pytest.raises(Transient):
         await far.library.deliver(a_delivery("cases", {"project_no": "A-1"}))
 
-    assert CALL_S + 4 > time.monotonic() - started
+    assert CALL_S + 20 > time.monotonic() - started
 
 
 @pytest.mark.parametrize("trouble", [Trouble.DOWN, Trouble.HANGS, Trouble.GIBBERISH])

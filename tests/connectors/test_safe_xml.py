@@ -14,7 +14,7 @@ from schemas.errors import Facts, Misconfigured, Rejected
 from schemas.texts import both
 
 MEGABYTE = 1_048_576
-QUICK_S = 1.0
+QUICK_S = 3.0
 XSD = b"""<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema">
   <xs:element name="case"><xs:complexType><xs:sequence>
     <xs:element name="no"><xs:simpleType><xs:restriction base="xs:string">

@@ -155,7 +155,7 @@ async def test_a_server_that_says_nothing_is_given_up(scheme: str) -> None:
                 await database.read(lambda c: c.execute(text("SELECT 1")))
 
     assert "target.timeout" == caught.value.code
-    assert 5 > time.monotonic() - started
+    assert 20 > time.monotonic() - started
 
 
 async def test_a_statement_that_never_ends_gives_its_thread_back(postgres_url: str) -> None:

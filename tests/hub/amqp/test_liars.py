@@ -55,7 +55,7 @@ async def test_nobody_listens() -> None:
     async with lying(Peer.silent) as url:
         pass
 
-    with within(5), pytest.raises(Transient) as caught:
+    with within(20), pytest.raises(Transient) as caught:
         await connect(url, name="test")
 
     assert "broker.down" == caught.value.code
@@ -75,7 +75,7 @@ async def test_silence_while_opening(said: bytes) -> None:
         await peer.silent()
 
     async with lying(script) as url:
-        with within(5), pytest.raises(Transient) as caught:
+        with within(20), pytest.raises(Transient) as caught:
             await connect(url, name="test", within_s=0.3)
 
     assert "broker.down" == caught.value.code
@@ -120,7 +120,7 @@ async def test_nonsense_or_the_end_while_opening(said: bytes) -> None:
         await peer.said(said)
 
     async with lying(script) as url:
-        with within(5), pytest.raises(Transient) as caught:
+        with within(20), pytest.raises(Transient) as caught:
             await connect(url, name="test")
 
     assert "broker.lost" == caught.value.code
@@ -174,7 +174,7 @@ async def test_nonsense_or_the_end_later(nonsense: str) -> None:
         waiting = asyncio.create_task(channel.arrived(1))
         flying = await channel.publish([Message("q", b"x")])
         asking = asyncio.create_task(depth(channel, "q"))
-        with within(5):
+        with within(20):
             ends = await asyncio.gather(flying, waiting, asking, return_exceptions=True)
 
     assert ["broker.lost"] * 3 == [getattr(end, "code", end) for end in ends]
@@ -199,7 +199,7 @@ async def test_silence_is_noticed_by_its_missing_heartbeats() -> None:
         line = await connect(url, name="test")
         channel = await line.channel()
         flying = await channel.publish([Message("q", b"x")])
-        with within(5), pytest.raises(Transient) as caught:
+        with within(20), pytest.raises(Transient) as caught:
             await flying
 
     assert "broker.lost" == caught.value.code
@@ -272,7 +272,7 @@ async def test_a_call_without_an_answer(monkeypatch: pytest.MonkeyPatch) -> None
     async with lying(opened_but_deaf) as url:
         line = await connect(url, name="test")
         channel = await line.channel()
-        with within(5), pytest.raises(Transient) as caught:
+        with within(20), pytest.raises(Transient) as caught:
             await depth(channel, "q")
         assert "broker.lost" == caught.value.code
         assert channel.is_closed
@@ -284,11 +284,11 @@ async def test_a_subscription_or_channel_without_an_answer(monkeypatch: pytest.M
     monkeypatch.setattr(hub.amqp.channel, "CALL_S", 0.2)
     monkeypatch.setattr(hub.broker, "CLOSE_S", 0.2)
     async with lying(opened_but_deaf) as url, Broker(url, name="test") as broker:
-        with within(5), pytest.raises(Transient):
+        with within(20), pytest.raises(Transient):
             async with broker.consumer("q", prefetch=1):
                 pytest.fail("nobody consumes here")
         deaf: Connection = broker._lines["consume"]
-        with within(5), pytest.raises(Transient):
+        with within(20), pytest.raises(Transient):
             await broker.channel("consume")
         assert deaf.is_closed
         assert not (await broker.channel("consume")).is_closed
