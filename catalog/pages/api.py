@@ -25,7 +25,7 @@ from catalog.lifecycle.people import Actor
 from catalog.lifecycle.steps import OPEN, Act, Reason, Said, holder, may
 from catalog.model import Resource
 from catalog.pages.browse import Filters, found
-from catalog.pages.desk import PageDesk, faults_of
+from catalog.pages.desk import MOST_TEXT, PageDesk, faults_of
 from catalog.pages.importing import import_drafts
 from schemas.declarations import InvalidDeclaration
 from schemas.errors import Fault, HubError, Rejected
@@ -48,7 +48,7 @@ class _Body(BaseModel):
 
 
 class _Draft(_Body):
-    text: Annotated[str, Field(max_length=60_000)]
+    text: Annotated[str, Field(max_length=MOST_TEXT)]
 
 
 class _Why(_Body):

@@ -16,10 +16,23 @@ from catalog.pages.ports import Actors, Elements, Grants, Registry, Uploads, Ver
 from catalog.search import Index
 from schemas.calendar import beijing_day
 from schemas.declarations import InvalidDeclaration
-from schemas.errors import Fault, Misconfigured
+from schemas.errors import Fault, Misconfigured, Rejected
 from web.shell import Shell
 
-__all__ = ["PageDesk", "Waiting", "faults_of", "field_of", "is_mine", "names_of"]
+__all__ = [
+    "MOST_TEXT",
+    "PageDesk",
+    "Waiting",
+    "bounded",
+    "faults_of",
+    "field_of",
+    "is_mine",
+    "names_of",
+    "text_of",
+]
+
+# Characters of a declaration that is written on a page or by the API.
+MOST_TEXT = 200_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +103,21 @@ class PageDesk:
 def field_of(form: dict[str, list[str]], name: str, most: int = 512) -> str:
     """One field of a form, "" where it is not there."""
     return form.get(name, [""])[0].strip()[:most]
+
+
+def text_of(form: dict[str, list[str]]) -> str:
+    """The declaration in a form, as `bounded` lets it pass."""
+    return bounded(form.get("text", [""])[0].replace("\r\n", "\n"))
+
+
+def bounded(text: str) -> str:
+    """*text*, whole. Raises `Rejected` where it is longer than `MOST_TEXT`: cut off, it would be another
+    declaration."""
+    if len(text) > MOST_TEXT:
+        raise Rejected(
+            "catalogue.text-too-long", "Too long a declaration", at="text", most=MOST_TEXT
+        )
+    return text
 
 
 def names_of(catalogue: Catalogue, resource: str) -> Names:

@@ -27,7 +27,7 @@ from catalog.lifecycle.kept import Version
 from catalog.lifecycle.steps import OPEN
 from catalog.lint import lint
 from catalog.model import Catalogue, DataElement, Names, Resource
-from catalog.pages.desk import PageDesk, faults_of, field_of
+from catalog.pages.desk import PageDesk, bounded, faults_of, field_of, text_of
 from schemas.declarations import InvalidDeclaration, parse
 from schemas.errors import Facts, Fault, Rejected
 from schemas.texts import say
@@ -37,7 +37,6 @@ from web.shell import form_of
 
 __all__ = ["DraftPages"]
 
-MOST_TEXT = 60_000
 # What a row shows below itself.
 MORE = (
     "name.zh",
@@ -94,7 +93,7 @@ class DraftPages:
         """Keep the draft, with everything that is wrong, where something is; or do what is asked with the
         form: show it the other way, or change its rows."""
         form = form_of(request)
-        text = form.get("text", [""])[0].replace("\r\n", "\n")[:MOST_TEXT]
+        text = text_of(form)
         number = field_of(form, "number", 6)
         told = int(number) if number.isascii() and number.isdigit() else 0
         draft, do = _Draft(field_of(form, "draft", 64), told, text), field_of(form, "do")
@@ -110,7 +109,7 @@ class DraftPages:
             case "text":
                 return self._as_text(request, replace(draft, text=text))
             case "" | "keep" | "form":
-                return await self._keep(request, replace(draft, text=text), filled, paths)
+                return await self._keep(request, replace(draft, text=bounded(text)), filled, paths)
             case act:
                 changed = _acted(filled, act, do.partition(":")[2])
                 return await self._filled(request, draft, changed)

@@ -21,7 +21,7 @@ from catalog.forms.faults import AtFields, found_at, problems_at, refused_at
 from catalog.lifecycle.impact import ElementImpact
 from catalog.lint import lint
 from catalog.model import Catalogue, DataElement
-from catalog.pages.desk import PageDesk, faults_of, field_of
+from catalog.pages.desk import PageDesk, faults_of, field_of, text_of
 from schemas.declarations import InvalidDeclaration, parse
 from schemas.errors import Fault, Rejected
 from schemas.texts import say
@@ -31,7 +31,6 @@ from web.shell import form_of
 
 __all__ = ["ElementPages"]
 
-MOST_TEXT = 16_000
 FIELDS = {each.path: each for section in ELEMENT_SECTIONS for each in section.fields}
 
 
@@ -67,7 +66,7 @@ class ElementPages:
     async def register(self, request: Request) -> Response:
         """Make it so, or tell everything that keeps it from being; or show it the other way."""
         form = form_of(request)
-        base = form.get("text", [""])[0].replace("\r\n", "\n")[:MOST_TEXT]
+        base = text_of(form)
         name, do = field_of(form, "element", 64), field_of(form, "do")
         fields = field_of(form, "as") == "form"
         text = element_text(base, form) if fields else base

@@ -115,7 +115,7 @@ async def test_faults_stand_at_their_fields(client: httpx.AsyncClient) -> None:
     assert ("x/1", "保留") == (again(told).form["code"][0], again(told).form["note"][0])
     assert "307013/000003" in at["code"]
 
-    page = again(await sent(client, draft_of(blank, "inspection", 902), "add"))
+    page = again(await sent(client, draft_of(blank, "inspectionCode", 902), "add"))
     form = page.changed(items__n2__max_occurs="许多", items__n2__share__condition="经同意")
     told = await sent(
         client, form | {"items.n2.element": ["caseStepNo"], "code": ["307013/000002"]}
@@ -185,3 +185,14 @@ async def test_a_form_of_many_rows_is_taken(client: httpx.AsyncClient) -> None:
     assert 303 == told.status_code
 
     assert 400 == (await sent(client, form, "paint:n1")).status_code
+
+
+async def test_a_text_that_is_too_long_is_not_cut(client: httpx.AsyncClient) -> None:
+    """Cut off it might be a declaration all the same, of fewer items: it is refused, and nothing kept."""
+    page = await shown(client)
+    form = {name: page.form[name] for name in page.form if name not in ("as", "text")}
+    long = f"{text_of('itemCase')}\n# {'x' * 200_000}"
+    told = await client.post(ACTION, data={**form, "as": ["text"], "text": [long], "do": ["keep"]})
+
+    assert told.status_code in (400, 422)
+    assert "最多 200,000 个字符" in told.text or "最多 200000 个字符" in told.text
