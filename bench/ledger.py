@@ -29,7 +29,7 @@ from schemas.receipt import Event
 __all__ = ["TARGETS", "ledger"]
 
 TARGETS = {"hop": Target(1.0, 1.5)}
-DEFAULT_MESSAGES = 5000
+DEFAULT_MESSAGES = 20_000
 
 
 async def ledger(place: Place, options: Options, told: Callable[[str], None]) -> Report:

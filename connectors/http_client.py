@@ -19,6 +19,7 @@ from functools import cache
 
 import httpx
 
+from connectors.http_lines import closing_lines
 from schemas.errors import Misconfigured, Transient
 
 __all__ = ["MOST_ANSWER_BYTES", "Reply", "ask", "new_client"]
@@ -60,14 +61,13 @@ def _date(text: str) -> datetime | None:
 
 def new_client(timeout_s: float) -> httpx.AsyncClient:
     """A client that ignores the environment's proxies and follows no redirection."""
+    limits = httpx.Limits(
+        max_connections=MOST_CONNECTIONS, max_keepalive_connections=16, keepalive_expiry=IDLE_S
+    )
+    transport = httpx.AsyncHTTPTransport(verify=_trusted(), limits=limits, trust_env=False)
     return httpx.AsyncClient(
-        verify=_trusted(),
+        transport=closing_lines(transport),
         timeout=httpx.Timeout(timeout_s),
-        limits=httpx.Limits(
-            max_connections=MOST_CONNECTIONS,
-            max_keepalive_connections=16,
-            keepalive_expiry=IDLE_S,
-        ),
         # Answers are short. Some systems pack them all the same: see `_body`.
         headers={"Accept-Encoding": "identity"},
         trust_env=False,

@@ -38,7 +38,7 @@ def read_json(content: bytes) -> Any:
         ) from error
     if _depth(text) > MOST_DEPTH:
         raise Rejected("json.too-deep", "Nested too deeply", limit=MOST_DEPTH)
-    json.loads(text, object_pairs_hook=_once, parse_int=_whole)
+    _STRICT.decode(text)
     return value
 
 
@@ -83,3 +83,7 @@ def _depth(text: str) -> int:
         elif character in "]}":
             depth -= 1
     return deepest
+
+
+# Made once: to make one takes as long as to read a small body.
+_STRICT = json.JSONDecoder(object_pairs_hook=_once, parse_int=_whole)

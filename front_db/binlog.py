@@ -6,7 +6,7 @@ Promises   the place is kept on our side, between two transactions or two parts 
            log stood when it began
 Careful    a transaction stands in the log before it shows in the table: rows are read *settle_s* after the place was
            looked up
-Tested on  MariaDB 10.11; not on MySQL
+Tested on  MariaDB 10.11, MySQL 9.7
 Not here   the first load, and what is told when: `front_db.log_reader`
 """
 

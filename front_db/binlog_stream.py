@@ -7,7 +7,7 @@ Promises   nothing is skipped in silence: the library's own way of connecting an
            which loses rows, is cut off; what it does not decode is told as strange
 Careful    TIMESTAMP is UTC in the log and Beijing time here; JSON, shapes and what has no text in the log are
            `UNCHANGED`, and so taken from the row
-Tested on  MariaDB 10.11; not on MySQL
+Tested on  MariaDB 10.11, MySQL 9.7
 """
 
 from __future__ import annotations
@@ -113,10 +113,13 @@ class BinlogStream:
     def _open(self) -> None:
         try:
             from pymysqlreplication import BinLogStreamReader  # noqa: PLC0415 - an extra
+            from pymysqlreplication.event import QueryEvent  # noqa: PLC0415 - as above
         except ImportError:
             raise Misconfigured(
                 "front-db.binlog-extra", "The extra is not installed", table=self.table
             ) from None
+        # Its own way knows them one by one, and ends at the first that a newer server writes (MySQL 9).
+        QueryEvent._read_status_vars_value_for_key = _past_surroundings  # noqa: SLF001 - it has no other door
         self._file, self._pos = self.spot.file, self.spot.pos
         self._reader = BinLogStreamReader(
             {},
@@ -206,6 +209,12 @@ class BinlogStream:
             return self._plain(What.STRANGE, "binlog_row_image")
         rows = [row for row in found if row is not None]
         return Told(what=What.ROWS, file=self._file, pos=self._pos, rows=rows)
+
+
+def _past_surroundings(event: Any, first: int) -> None:
+    """Behind all that is told of a statement's session, of which the number of the *first* is read already."""
+    del first
+    event.packet.advance(event.status_vars_length - 1)
 
 
 def _closes(told: Told | None) -> bool:

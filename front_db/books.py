@@ -8,7 +8,8 @@ Units      *now* tells aware times
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol, TypeVar, runtime_checkable
@@ -51,6 +52,10 @@ class Keeper(Protocol):
     def keep_in(self, records: Keeping, /) -> None: ...
 
 
+# What is gone or lost in the partner's database, and may be there again tomorrow.
+MENDED_THERE = frozenset({"front-db.no-slot", "front-db.slot-lost"})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capture:
     """
@@ -71,10 +76,16 @@ class Capture:
     at: datetime
 
     def still(self) -> Misconfigured | None:
-        """The error that it stands still with, until a person lets it go on."""
+        """The error that it stands still with, until a person lets it go on, or where `mended_there` the
+        partner has mended it."""
         if not self.code or self.allowed:
             return None
         return Misconfigured(self.code, "Capture of a table stands still", **self.facts)
+
+    @property
+    def mended_there(self) -> bool:
+        """Whether each poll looks for itself if it may go on, and nobody here lets it."""
+        return self.code in MENDED_THERE
 
 
 @dataclass(slots=True)
@@ -127,6 +138,19 @@ class Book:
             )
         )
 
+    @asynccontextmanager
+    async def looking(self, capture: Capture) -> AsyncIterator[None]:
+        """The block finds out whether *capture* can be read. What the partner must mend first makes it
+        stand still until it is."""
+        try:
+            yield
+        except Misconfigured as error:
+            if error.code in MENDED_THERE and not capture.code:
+                await self.stop(error)
+            raise
+        if capture.mended_there:
+            await self.go_on()
+
     async def write(self, work: Callable[[Connection], T]) -> T:
         """For what a reader keeps beside: *work* in one transaction."""
         return await self.records.write(work)
@@ -154,8 +178,10 @@ def standing(connection: Connection, system: str) -> list[Capture]:
 
 
 def let_go_on(connection: Connection, system: str, table: str) -> bool:
-    """A person says that what was found is right; False where the table does not stand still."""
-    mine = (captures.c.system == system, captures.c.table_name == table, captures.c.code != "")
+    """A person says that what was found is right; False where the table does not stand still, or for
+    what the partner must mend."""
+    still = captures.c.code.not_in(["", *MENDED_THERE])
+    mine = (captures.c.system == system, captures.c.table_name == table, still)
     return bool(connection.execute(update(captures).where(*mine).values(allowed=True)).rowcount)
 
 

@@ -59,6 +59,8 @@ class Loaded:
 
 MOST_SHOWN = 200
 MOST_ASIDE = 10_000
+# Of rows of 1 KB, three pages under way take 150 MB.
+MOST_ROWS = 16_000
 
 
 @dataclass(slots=True)
@@ -76,7 +78,7 @@ class Loader:
     journal: Journal
     digest: Callable[[bytes], str]
     now: Callable[[], datetime]
-    size: PageSize = field(default_factory=lambda: PageSize(20_000, rows=2_000))
+    size: PageSize = field(default_factory=lambda: PageSize(MOST_ROWS, rows=2_000))
     most_aside: int = MOST_ASIDE
     wait: Callable[[int], None] = lambda _: None
     told: Callable[[Place], None] = lambda _: None

@@ -38,4 +38,4 @@ class LoadFrom(BaseModel):
     rate_rows_s: Annotated[
         int, Field(ge=0, description="At most so many rows in a second; 0: any.")
     ] = 0
-    page_rows: Annotated[int, Field(ge=1, le=100_000, description="Most rows of a page.")] = 20_000
+    page_rows: Annotated[int, Field(ge=1, le=100_000, description="Most rows of a page.")] = 16_000

@@ -133,11 +133,12 @@ class LogReader(ABC):
         self._alive.clear()
         self._version = capture.version
         self._figures = dict(capture.figures)
-        if error := capture.still():
+        if (error := capture.still()) and not capture.mended_there:
             await self.stand_still()
             raise error
         place = _placed(capture.position)
-        start = await self._begin(place.at if place else "")
+        async with self.origin.book.looking(capture):
+            start = await self._begin(place.at if place else "")
         if place and start.lost:
             table = self.origin.described.name
             log.warning("capture.log_lost", table=table, why=start.lost)

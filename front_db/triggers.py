@@ -7,7 +7,8 @@ Promises   a change and its row are committed together or not at all; rows of a 
            of its changes; a key that changes is a delete and an insert; nothing is written where no
            watched column changed. The first load locks the table against writers while it reads
 Careful    the version is a sequence's, drawn while the row is locked: a clock may go back. MySQL has
-           none and counts with UUID_SHORT(). TRUNCATE fires no row trigger: PostgreSQL's is watched
+           none and counts with UUID_SHORT() from the second in which it started, so its clock may not go back
+           over a restart. TRUNCATE fires no row trigger: PostgreSQL's is watched
            too, in MariaDB and MySQL it escapes, so there the right to it is taken away
 """
 
@@ -133,13 +134,15 @@ def _mysql_like(watched: Watched, out: ExchangeTable, version: str) -> Texts:
         "CONVERT_TZ(UTC_TIMESTAMP(), '+00:00', '+08:00')",
         "CAST({} AS CHAR CHARACTER SET utf8mb4)",
     )
-    key = watched.key
+    # By their bytes: most collations hold "a", "A", "á" and "a " for equal.
+    differ = "NOT (CAST({} AS BINARY) <=> CAST({} AS BINARY))"
+    moved = differ.format(f"OLD.{watched.key}", f"NEW.{watched.key}")
     return _row_triggers(
         watched,
         out,
         words,
-        moved=f"FROM DUAL WHERE NOT (OLD.{key} <=> NEW.{key})",
-        changed=f"FROM DUAL WHERE {_changed(watched, 'NOT ({} <=> {})')}",
+        moved=f"FROM DUAL WHERE {moved}",
+        changed=f"FROM DUAL WHERE {_changed(watched, differ)}",
         load=f"FROM {watched.table} t LOCK IN SHARE MODE",
     )
 
@@ -151,7 +154,9 @@ def _mariadb(watched: Watched, out: ExchangeTable) -> Texts:
 
 
 def _mysql(watched: Watched, out: ExchangeTable) -> Texts:
-    return _mysql_like(watched, out, "UUID_SHORT()")
+    # Without the server's number, which fills the highest 8 bits: from 128 on it is too large for the column,
+    # and another server that takes over would be lower or higher for ever.
+    return _mysql_like(watched, out, f"MOD(UUID_SHORT(), {2**56})")
 
 
 def _sqlite(watched: Watched, out: ExchangeTable) -> Texts:

@@ -171,11 +171,9 @@ def _column(error: StatementError, table: ExchangeTable | None) -> str | None:
         if part
     )
     names = [column.name for column in table.columns]
+    words = {word.strip("`'") for word in said.split()}  # MariaDB's quotes, and MySQL's
     for name in names:
-        if (
-            check_name(table.name, name) in said.split()
-            or f"`{check_name(table.name, name)}`" in said
-        ):
+        if check_name(table.name, name) in words:
             return name
     if diagnosis is not None and diagnosis.column_name in names:
         return str(diagnosis.column_name)

@@ -7,7 +7,7 @@ Careful    what comes from the broker is not trusted: a header of the wrong type
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -46,6 +46,7 @@ __all__ = [
     "encode_receipt",
     "encode_receipts",
     "encode_taken",
+    "receipts_in_lots",
 ]
 
 Headers = dict[str, str | int]
@@ -58,6 +59,7 @@ ATTEMPT, DOUBT = "x-attempt", "x-in-doubt"
 # Who sent a message again: a replay, and what a failure keeps of it, a replay or a retry job.
 REPLAY, SERIES = "x-replay", "x-series"
 NO_REGION = "000000"
+MOST_TOLD = 1000
 _RECEIPTS_OUT = msgspec.json.Encoder()
 _RECEIPTS_IN = msgspec.json.Decoder(list[Receipt])
 
@@ -199,6 +201,23 @@ def encode_receipt(receipt: Receipt) -> bytes:
 
 def encode_receipts(receipts: Sequence[Receipt]) -> bytes:
     return _RECEIPTS_OUT.encode(receipts)
+
+
+def receipts_in_lots(receipts: Iterable[Receipt]) -> Iterator[bytes]:
+    """*receipts*, encoded in their order, as one lot or, where there is much to tell of them, as many as
+    have `MOST_TOLD` faults and doubts each: of one record that may be a megabyte, and a message that
+    is too long for the broker would never leave."""
+    lot: list[Receipt] = []
+    told = 0
+    for receipt in receipts:
+        more = len(receipt.faults) + len(receipt.doubts)
+        if lot and told + more > MOST_TOLD:
+            yield encode_receipts(lot)
+            lot, told = [], 0
+        lot.append(receipt)
+        told += more
+    if lot:
+        yield encode_receipts(lot)
 
 
 def decode_receipts(content: bytes) -> list[Receipt]:

@@ -5,8 +5,10 @@ Promises   a record leads to its messages once, by its sender's key, however oft
            messages are published in the order of their records
 Careful    the key is claimed before publishing, under the record's own id. A crash in between is
            harmless: the same record comes again with the same id, finds its own claim, and goes on
-Form       three stages that work side by side, batch by batch, in order: convert (processor), claim
-           and publish (database), wait for confirms and acknowledge (broker)
+Form       four stages that work side by side, batch by batch, in order: convert (processor), claim
+           (database), publish (processor), wait for confirms and acknowledge (broker)
+Careful    batches are claimed side by side, but for those that have a key in common: of its records the
+           first one keeps it
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from sqlalchemy import Connection
 from hub.broker import Broker, Incoming, Outgoing, Publisher, acknowledge
 from hub.convert import STEPS, Conversion, Step
 from hub.crypto import sm3
-from hub.envelope import decode_taken, encode_message, encode_receipts
+from hub.envelope import decode_taken, encode_message, encode_receipts, receipts_in_lots
 from hub.failures import parked
 from hub.ids import trace_id
 from hub.plan import Plan
@@ -45,7 +47,7 @@ from schemas.receipt import Event, Receipt
 __all__ = ["Pipeline", "published"]
 
 T = TypeVar("T")
-BATCH, BATCHES_WAITING, BATCHES_UNCONFIRMED = 200, 2, 6
+BATCH, BATCHES_WAITING, BATCHES_CLAIMED, BATCHES_UNCONFIRMED = 200, 2, 2, 6
 # Converted together: many for a step's code to stay at hand, few for their bodies to stay there too.
 AT_ONCE = 25
 KEY_LENGTH = 160
@@ -81,6 +83,15 @@ class _Work:
 
 
 @dataclass(frozen=True, slots=True)
+class _Claiming:
+    """A batch whose keys are being claimed; *done* when they are."""
+
+    works: list[_Work]
+    keys: frozenset[tuple[str, str, str]]
+    done: asyncio.Task[None]
+
+
+@dataclass(frozen=True, slots=True)
 class _Published:
     """A batch that was written to the broker: the *last* message of each channel that it came on;
     *done* when all that the batch led to is confirmed."""
@@ -110,6 +121,7 @@ class Pipeline:
         """Work until cancelled. A database that is away is waited for, batch in hand; a broker that
         is away ends it, and every batch comes again."""
         converted: asyncio.Queue[list[_Work]] = asyncio.Queue(BATCHES_WAITING)
+        claimed: asyncio.Queue[_Claiming] = asyncio.Queue(BATCHES_CLAIMED)
         unconfirmed: asyncio.Queue[_Published] = asyncio.Queue(BATCHES_UNCONFIRMED)
         async with (
             self._broker.publisher(lasting=False) as publisher,
@@ -118,7 +130,8 @@ class Pipeline:
         ):
             stages.create_task(consumer.tend())
             stages.create_task(self._shares.keep(consumer))
-            stages.create_task(self._publishing(converted, publisher, unconfirmed))
+            stages.create_task(self._claiming(converted, claimed))
+            stages.create_task(self._publishing(claimed, publisher, unconfirmed))
             stages.create_task(self._settling(publisher, unconfirmed))
             while True:
                 batch = await consumer.batch(BATCH)
@@ -131,15 +144,31 @@ class Pipeline:
                 else:
                     await converted.put(self._converted(batch))
 
+    async def _claiming(
+        self, converted: asyncio.Queue[list[_Work]], claimed: asyncio.Queue[_Claiming]
+    ) -> None:
+        under_way: list[_Claiming] = []
+        async with asyncio.TaskGroup() as claims:
+            while True:
+                works = await converted.get()
+                good = [(work, _claimed(head)) for work, head in _good(works)]
+                keys = frozenset((each.source, each.kind, each.key) for _, each in good)
+                under_way = [each for each in under_way if not each.done.done()]
+                await asyncio.gather(*(each.done for each in under_way if each.keys & keys))
+                claiming = _Claiming(works, keys, claims.create_task(self._claim(good)))
+                under_way.append(claiming)
+                await claimed.put(claiming)
+
     async def _publishing(
         self,
-        converted: asyncio.Queue[list[_Work]],
+        claimed: asyncio.Queue[_Claiming],
         publisher: Publisher,
         unconfirmed: asyncio.Queue[_Published],
     ) -> None:
         while True:
-            works = await converted.get()
-            await self._claim(works)
+            claiming = await claimed.get()
+            await claiming.done
+            works = claiming.works
             try:
                 done = await publisher.sent(self._outgoing(works))
             except Rejected:
@@ -182,18 +211,14 @@ class Pipeline:
     def _check(self, work: _Work) -> None:
         self._broker.check(work.incoming)
 
-    async def _claim(self, works: Sequence[_Work]) -> None:
+    async def _claim(self, good: Sequence[tuple[_Work, Claim]]) -> None:
         """Claim each good record's key; who came first under it keeps it."""
-        good = [(work, work.head) for work in works if work.head and work.error is None]
         if not good:
             return
-        claims = [
-            Claim(head.system, head.kind, _bounded(head.key or head.id), head.id)
-            for _, head in good
-        ]
+        claims = [each for _, each in good]
         first = await self._waiting(partial(claim, claims=claims, at=self._clock()))
-        for work, head in good:
-            work.first_id = first[head.id]
+        for work, each in good:
+            work.first_id = first[each.record_id]
 
     async def _waiting(self, work: Callable[[Connection], T]) -> T:
         """Done in the database, however long it is away."""
@@ -226,8 +251,19 @@ class Pipeline:
 
     def _receipts(self, works: Iterable[_Work]) -> list[Outgoing]:
         at = self._clock()
-        told = [receipt for work in works for receipt in _told(work, at)]
-        return [Outgoing(RECEIPTS, "record", encode_receipts(told))] if told else []
+        told = (receipt for work in works for receipt in _told(work, at))
+        return [Outgoing(RECEIPTS, "record", lot) for lot in receipts_in_lots(told)]
+
+
+def _good(works: Iterable[_Work]) -> Iterator[tuple[_Work, _Head]]:
+    return ((work, work.head) for work in works if work.head and work.error is None)
+
+
+def _claimed(head: _Head) -> Claim:
+    key = head.key or head.id
+    return Claim(
+        head.system, head.kind, key if len(key) <= KEY_LENGTH else sm3(key.encode()), head.id
+    )
 
 
 def _through(steps: Iterable[Callable[[_Work], None]], works: Sequence[_Work]) -> None:
@@ -344,7 +380,3 @@ def _told(work: _Work, at: datetime) -> Iterator[Receipt]:
             number=str(len(work.made)),
             version=work.version,
         )
-
-
-def _bounded(key: str) -> str:
-    return key if len(key) <= KEY_LENGTH else sm3(key.encode())

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hub.topology import DELIVERY_LIMIT, FAILURE_QUEUE, HISTORY, RUNGS, rung_queue
+from hub.topology import FAILURE_QUEUE, HISTORY, RUNGS, delivery_limit, rung_queue
 
 __all__ = ["Harm", "Policy", "harms"]
 
@@ -78,5 +78,5 @@ def _harmful(definition: Mapping[str, Any], queue: str) -> Iterator[str]:
         forbidden += UNBOUNDED
     yield from (setting for setting in forbidden if setting in definition)
     limit = definition.get("delivery-limit")
-    if not waits and isinstance(limit, int) and 0 <= limit < DELIVERY_LIMIT:
+    if not waits and isinstance(limit, int) and 0 <= limit < delivery_limit(queue):
         yield "delivery-limit"

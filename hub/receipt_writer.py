@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 
 from hub.broker import Outgoing, Publisher
-from hub.envelope import encode_receipts
+from hub.envelope import receipts_in_lots
 from hub.topology import RECEIPTS
 from schemas.errors import Transient
 from schemas.receipt import Receipt
@@ -40,10 +40,11 @@ class ReceiptWriter:
             lot, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
             if not self._waiting:
                 self._there.clear()
-            body = encode_receipts([receipt for receipt, _ in lot])
+            bodies = receipts_in_lots(receipt for receipt, _ in lot)
             error: Transient | None = None
             try:
-                await self._publisher.publish(Outgoing(RECEIPTS, "receipts", body))
+                told_of = [Outgoing(RECEIPTS, "receipts", body) for body in bodies]
+                await self._publisher.publish_all(told_of)
             except Transient as lost:
                 error = lost
             for _, told in lot:

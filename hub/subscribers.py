@@ -27,7 +27,7 @@ from sqlalchemy import Connection
 
 from hub.broker import Broker, Incoming, Outgoing, Publisher, acknowledge
 from hub.crypto import Seal
-from hub.envelope import ATTEMPT, CE, Taken, decode_message, encode_receipts
+from hub.envelope import ATTEMPT, CE, Taken, decode_message, receipts_in_lots
 from hub.failures import parked
 from hub.ids import trace_id
 from hub.intake import taken_in
@@ -205,9 +205,8 @@ class ServiceRunner:
                 receipts.append(self._receipt(work.message, Event.SERVICE_DONE, work.attempt))
             elif work.error is not None:
                 outgoing.append(self._elsewhere(work, work.error, receipts))
-        if receipts:
-            outgoing.append(Outgoing(RECEIPTS, "service", encode_receipts(receipts)))
-        return outgoing
+        lots = (Outgoing(RECEIPTS, "service", lot) for lot in receipts_in_lots(receipts))
+        return [*outgoing, *lots]
 
     def _elsewhere(self, work: _Work, error: Exception, receipts: list[Receipt]) -> Outgoing:
         """Where a message goes that failed; that it will be tried again is told in *receipts*."""

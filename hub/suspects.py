@@ -59,13 +59,13 @@ class Suspect:
     ) -> Rejected | None:
         """What stands in the failure store of *incoming*; None where it is to be taken up once more.
         *check* raises `Rejected` where it is a stranger's."""
-        if self.left.given_up:
-            return broke_all()
-        if self.left.deaths < DEATHS:
-            return None
-        if self.left.deaths > DEATHS:
-            return Rejected("envelope.unchecked", "Every process that checked it died")
+        if not self.left.given_up:
+            if self.left.deaths < DEATHS:
+                return None
+            if self.left.deaths > DEATHS:
+                return Rejected("envelope.unchecked", "Every process that checked it died")
         try:
+            # Again where it was given up: a stranger may have borrowed its id.
             check(incoming)
         except Rejected as error:
             return error

@@ -9,8 +9,11 @@ Careful    every queue is a quorum queue: only there a confirm means that the me
            settings. The delivery limit (20, what RabbitMQ 4 sets by itself and then drops by) is
            for messages that break their worker: they go to the failure store. Attempts are new
            publishes, counted in a header. At a shard, where many are in hand together, the
-           pipeline finds out by itself which one it is, long before the limit. A queue keeps its mode for ever, so a route has another
-           one where it keeps an order (`hub.gates`: from the one to the other)
+           pipeline finds out by itself which one it is, long before the limit. What the failures'
+           own queue gave up would be lost, so it has a limit that is never reached: without one
+           RabbitMQ 4 takes 20, and -1, which means none to it, means "at once" to 3.10. A queue
+           keeps its mode for ever, so a route has another one where it keeps an order (`hub.gates`:
+           from the one to the other)
 Units      waits in seconds
 """
 
@@ -51,6 +54,7 @@ __all__ = [
     "declare_worked",
     "delayed",
     "delete_queue",
+    "delivery_limit",
     "depths",
     "is_bulk",
     "queues_with_bulk",
@@ -81,7 +85,7 @@ ROUTE, ORDERED, FIRST = "route.", ":ordered", ":first"
 STREAMS_BULK, BESIDE = "hub.streams.bulk", ":bulk"
 BULK_FROM = 100
 RUNGS = (1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 21_600, 86_400)
-DELIVERY_LIMIT, SHARD_DELIVERY_LIMIT = 20, 1000
+DELIVERY_LIMIT, SHARD_DELIVERY_LIMIT, NO_DELIVERY_LIMIT = 20, 1000, 2**31 - 1
 HISTORY_BYTES = 5_000_000_000
 
 
@@ -127,6 +131,13 @@ def service_queue(service: str) -> str:
     return f"service.{service}"
 
 
+def delivery_limit(queue: str) -> int:
+    """How often a message of *queue* may come back; after that it is given up."""
+    if queue == FAILURE_QUEUE:
+        return NO_DELIVERY_LIMIT
+    return SHARD_DELIVERY_LIMIT if queue in PIPELINE else DELIVERY_LIMIT
+
+
 def rung(seconds: float) -> int:
     """The wait that the ladder has for *seconds*: the next longer one, or the longest."""
     return next((each for each in RUNGS if each >= seconds), RUNGS[-1])
@@ -165,7 +176,7 @@ async def declare(broker: Broker, bindings: Sequence[Binding]) -> None:
         await _bind(channel, FAILURE_QUEUE, FAILURES, [""])
         await _ladder(channel)
         for lane, queue in zip(LANES, PIPELINE, strict=True):
-            await _queue(channel, queue, in_order=True, limit=SHARD_DELIVERY_LIMIT)
+            await _queue(channel, queue, in_order=True)
             await _bind(channel, queue, INTAKE, [f"{lane}.#"])
         await _queue(channel, LEDGER)
         await _bind(channel, LEDGER, RECEIPTS, ["#"])
@@ -237,14 +248,15 @@ async def _queue(
     *,
     dead_letters: bool = True,
     in_order: bool = False,
-    limit: int = DELIVERY_LIMIT,
 ) -> None:
-    arguments: dict[str, Any] = {"x-queue-type": "quorum"}
+    arguments: dict[str, Any] = {
+        "x-queue-type": "quorum",
+        "x-delivery-limit": delivery_limit(name),
+    }
     if in_order:
         arguments["x-single-active-consumer"] = True
     if dead_letters:
         arguments |= {
-            "x-delivery-limit": limit,
             "x-dead-letter-exchange": FAILURES,
             "x-dead-letter-strategy": "at-least-once",
             "x-overflow": "reject-publish",

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
+from shutil import disk_usage
 
 from sqlalchemy import text
 
@@ -16,7 +17,7 @@ import catalog.lint
 import routes.lint
 from hub.amqp import node_urls
 from hub.audit import all_heads
-from hub.broker import Broker, safe_url
+from hub.broker import Broker, Outgoing, safe_url
 from hub.plan import Plan, compile_plan
 from hub.releases import live_number
 from hub.store.partitions import REST
@@ -53,6 +54,8 @@ ROOT = Path(__file__).resolve().parent.parent
 SKEW_S = 2.0
 AHEAD_DAYS = 1
 CHECK_S = 10.0
+MB = 1_048_576
+LEAST_FREE_MB = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,7 @@ async def examine(instance: Instance) -> list[Check]:
     for name, examine_one in (
         ("packages", _packages),
         ("home", _home),
+        ("disk", _disk),
         ("declarations", _declarations),
         ("broker", _broker),
         ("policies", _policies),
@@ -123,6 +127,22 @@ async def _home(instance: Instance) -> str:
     return str(home)
 
 
+async def _disk(instance: Instance) -> str:
+    """Room where the hub's folder is: for its secrets and logs, its own broker and its own records."""
+    home = instance.settings.home
+    try:
+        free_mb = disk_usage(home).free // MB
+    except OSError as error:
+        raise Misconfigured(
+            "doctor.home", "The hub's folder cannot be read", folder=str(home)
+        ) from error
+    if free_mb < LEAST_FREE_MB:
+        raise Misconfigured(
+            "doctor.disk", "Little room", folder=str(home), free=free_mb, least=LEAST_FREE_MB
+        )
+    return f"{free_mb:,} MB"
+
+
 async def _declarations(instance: Instance) -> str:
     declarations = read_site(instance.settings.site)
     severities = [str(each.severity) for each in catalog.lint.lint(declarations.catalogue)]
@@ -142,7 +162,18 @@ async def _broker(instance: Instance) -> str:
                 return "private node"
     else:
         url = settings.amqp_url
-    async with Broker(url, name="doctor"):
+    async with Broker(url, name="doctor") as broker, broker.publisher() as publisher:
+        # To nobody. A broker whose disk or memory is nearly full takes one message and says so then.
+        probe = Outgoing("", "", b"", {}, mandatory=False)
+        try:
+            async with asyncio.timeout(CHECK_S):
+                await publisher.publish(probe)
+                if not broker.blocked:
+                    await publisher.publish(probe)
+        except TimeoutError as error:
+            raise Transient("broker.refused", "The broker does not confirm") from error
+        if broker.blocked:
+            raise Transient("broker.refused", "The broker takes nothing now")
         return safe_url(url)
 
 

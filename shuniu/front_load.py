@@ -37,8 +37,8 @@ from schemas.errors import Misconfigured, Rejected
 from schemas.message import Body, Json, Record, SystemCode
 from shuniu.addresses import resolved
 from shuniu.clock import now
-from shuniu.collector import calm_collector
 from shuniu.instance import Instance, open_store
+from shuniu.interpreter import tune_interpreter
 from shuniu.site import read_site
 
 __all__ = ["load_tables"]
@@ -55,7 +55,7 @@ def load_tables(
 
     Raises one of the three kinds at the first that stops; what was journaled stays.
     """
-    calm_collector()
+    tune_interpreter()
     settings = _profile(instance, system)
     loads = {each.name: each for each in settings.loads}
     if unknown := set(names) - set(loads):

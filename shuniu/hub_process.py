@@ -37,9 +37,9 @@ from schemas.errors import HubError, Misconfigured
 from shuniu.broker_policies import check_policies, hub_queues
 from shuniu.catalogue import build_catalogue
 from shuniu.clock import now
-from shuniu.collector import calm_collector
 from shuniu.console import ConsoleFailures, ConsoleLedger, ConsoleTopology
 from shuniu.instance import Instance, open_broker, open_store
+from shuniu.interpreter import tune_interpreter
 from shuniu.reconcile.books import Books
 from shuniu.reconcile.run import Partners, partner_of
 from shuniu.reconcile.statements import keep_stating
@@ -117,7 +117,7 @@ async def run_hub(
             clock=now,
         )
         await follower.start()
-        calm_collector()
+        tune_interpreter()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(engine.run([role for role in roles if role in ROLES]))
             tasks.create_task(follower.run())

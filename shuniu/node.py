@@ -45,6 +45,8 @@ _STOP_S = 30.0
 _STRAY_S = 5.0
 _CONTROL_S = 60.0
 _LOOK_EVERY_S = 0.05
+# What RabbitMQ, from 3.11 on, says of data that it cannot take over.
+_TOO_OLD = b"required feature flag not enabled"
 
 log = structlog.get_logger()
 
@@ -66,7 +68,8 @@ class PrivateNode:
     ``…_now`` methods do the same without a loop, for the command line.
 
     Entering raises `Misconfigured` ``node.absent`` (RabbitMQ is not installed), ``node.owned``
-    (another hub runs in this folder) or ``node.link``, and `Transient` ``node.start``.
+    (another hub runs in this folder), ``node.older`` (its data are of a RabbitMQ that the installed one
+    has left behind) or ``node.link``, and `Transient` ``node.start``.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -219,13 +222,23 @@ class PrivateNode:
         for _ in range(3):
             identity = self._keep(identity.settled())
             lay_out(self._folder, identity)
+            said = self._said()
             identity = self._keep(replace(identity, epmd=self._start_epmd(identity)))
             if self._start_broker(identity, began + _START_S):
                 took_s = round(time.monotonic() - began, 1)
                 log.info("node.started", name=identity.name, port=identity.amqp_port, s=took_s)
                 return
-            identity = self._end_all(self._known()).with_new_ports()
+            identity = self._keep(self._end_all(self._known()))
+            if _TOO_OLD in self._said()[len(said) :]:
+                log_folder = str(self._folder / "log")
+                raise Misconfigured("node.older", "Data of an older RabbitMQ", log=log_folder)
+            identity = identity.with_new_ports()
         raise Transient("node.start", "RabbitMQ did not start", log=str(self._folder / "log"))
+
+    def _said(self) -> bytes:
+        """What the broker has written to its output, ever."""
+        output = self._folder / "log" / "output.log"
+        return output.read_bytes() if output.exists() else b""
 
     def _start_epmd(self, identity: NodeIdentity) -> Process | None:
         """Ours by our own hand: left to itself, the broker would start one that nobody stops."""

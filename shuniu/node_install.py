@@ -139,6 +139,8 @@ def environment(folder: Path, identity: NodeIdentity) -> dict[str, str]:
         "RABBITMQ_PID_FILE": str(folder / "broker.pid"),
         "RABBITMQ_GENERATED_CONFIG_DIR": str(folder / "data" / "generated"),
         "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": f"{_LOOPBACK} +S 2:2 +A 16",
+        # It holds secrets, and would be written where the node was started.
+        "ERL_CRASH_DUMP": str(folder / "log" / "erl_crash.dump"),
         "RABBITMQ_CTL_ERL_ARGS": _LOOPBACK,
         "RABBITMQ_CTL_DIST_PORT_MIN": str(control_port),
         "RABBITMQ_CTL_DIST_PORT_MAX": str(control_port + 20),

@@ -49,7 +49,7 @@ WEIGHTS = {
     "kombu": 0.3,
 }
 COMPARED = ("broker_limit", "broker_limit_taps", "faststream", "kombu", "node", "node_red")
-DEFAULT_MESSAGES = 8000
+DEFAULT_MESSAGES = 24_000
 
 
 async def hop(place: Place, options: Options, told: Callable[[str], None]) -> Report:

@@ -21,7 +21,7 @@ from hub.engine import Engine, Polled
 from hub.store import Store
 from schemas.message import SystemCode
 from shuniu.clock import now
-from shuniu.collector import calm_collector
+from shuniu.interpreter import tune_interpreter
 from shuniu.logs import set_up_logs
 
 __all__ = ["main"]
@@ -47,7 +47,7 @@ async def main() -> None:
             links={SystemCode(TO): Link(SystemCode(TO), target, Turns(parallel), parallel)},
             polled=[Polled(SystemCode(FROM), source, POLL_S)],
         )
-        calm_collector()
+        tune_interpreter()
         begin()
         await until_stopped(engine.run(spec["roles"]))
     store.close()

@@ -23,7 +23,7 @@ from front_db.bulk_postgres import PostgresSource
 from front_db.bulk_run import Loader
 from front_db.database import Limits, make_engine
 from hub.crypto import sm3
-from shuniu.collector import calm_collector
+from shuniu.interpreter import tune_interpreter
 from shuniu.logs import set_up_logs
 
 __all__ = ["main"]
@@ -47,7 +47,7 @@ class _Forgetful:
 
 def main() -> None:
     spec, both = read_spec(), tables()
-    calm_collector()
+    tune_interpreter()
     begin()
     began = time.perf_counter()
     rows = _copied(spec, both) if spec["way"] == "copy" else _loaded(spec, both)

@@ -18,7 +18,7 @@ from hub.broker import Broker, Incoming, Outgoing, Publisher, acknowledge
 from hub.convert import STEPS, Conversion
 from hub.envelope import decode_taken, encode_message
 from hub.plan import Plan
-from shuniu.collector import calm_collector
+from shuniu.interpreter import tune_interpreter
 from shuniu.logs import set_up_logs
 
 __all__ = ["main"]
@@ -31,7 +31,7 @@ async def main() -> None:
     spec = read_spec()
     plan = bench_plan()
     async with Broker(spec["url"], name="bench", mac=MAC) as broker:
-        calm_collector()
+        tune_interpreter()
         begin()
         await until_stopped(_relay(broker, plan, spec["source"], spec["exchange"]))
 

@@ -20,7 +20,7 @@ from hub.port import Traits
 from hub.store import Store
 from schemas.message import Answer, Delivery
 from shuniu.clock import now
-from shuniu.collector import calm_collector
+from shuniu.interpreter import tune_interpreter
 from shuniu.logs import set_up_logs
 
 __all__ = ["HangingSink", "QuickSink", "Tally", "main"]
@@ -96,7 +96,7 @@ async def main() -> None:
             clock=now,
             links=links,
         )
-        calm_collector()
+        tune_interpreter()
         begin()
         await until_stopped(engine.run(["delivery"]))
     store.close()

@@ -21,7 +21,7 @@ from hub.store import Store
 from hub.streams import Subscriber
 from schemas.message import Message, Publication, ResourceName
 from shuniu.clock import now
-from shuniu.collector import calm_collector
+from shuniu.interpreter import tune_interpreter
 from shuniu.logs import set_up_logs
 
 __all__ = ["main"]
@@ -47,7 +47,7 @@ async def main() -> None:
             ],
         )
         await engine.declare()
-        calm_collector()
+        tune_interpreter()
         begin()
         await until_stopped(engine.run(["services"]))
     store.close()

@@ -15,7 +15,7 @@ from hub.crypto import Sm4Seal
 from hub.engine import Engine
 from hub.store import Store
 from shuniu.clock import now
-from shuniu.collector import calm_collector
+from shuniu.interpreter import tune_interpreter
 from shuniu.logs import set_up_logs
 
 __all__ = ["main"]
@@ -33,7 +33,7 @@ async def main() -> None:
             plan=bench_plan(spec["destinations"]),
             clock=now,
         )
-        calm_collector()
+        tune_interpreter()
         begin()
         await until_stopped(engine.run(spec["roles"]))
     store.close()

@@ -28,7 +28,7 @@ from hub.ids import new_id
 from hub.store import Store
 from schemas.message import SystemCode
 from shuniu.clock import now
-from shuniu.collector import calm_collector
+from shuniu.interpreter import tune_interpreter
 from shuniu.logs import set_up_logs
 
 __all__ = ["main"]
@@ -60,7 +60,7 @@ async def main() -> None:
         HttpJson(SystemCode(SYSTEM), settings) as receiver,
     ):
         gateway = Gateway({SYSTEM: receiver}, publisher, store, now, bench_plan)
-        calm_collector()
+        tune_interpreter()
         begin()
         await until_stopped(_serve(Starlette(routes=gateway.routes()), spec["port"]))
     store.close()

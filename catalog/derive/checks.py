@@ -110,9 +110,17 @@ def glance(element: DataElement, catalogue: Catalogue, bind: Bind, value: str) -
             return f"{value}.__class__ is int and {bind(low)} <= {value} <= {bind(high)}"
         case DataType.NUMBER if domain.minimum is None and domain.maximum is None:
             return f"{value}.__class__ is str and {bind(_plain_decimal(form))}({value}) is not None"
-        case DataType.STRING if domain.identifier is None and domain.identifier_by is None:
-            if form.pattern:
-                return None
+        case DataType.DATE | DataType.DATETIME | DataType.TIME:
+            return f"{value}.__class__ is str and {bind(_existence(form))}({value})"
+        case DataType.STRING if form.pattern or domain.identifier_by is not None:
+            return None
+        case DataType.STRING if domain.identifier is not None and domain.codes is None:
+            # Of what has such a form every character is a letter, a digit, a dot or a dash.
+            verify, fine = bind(CHECKS[domain.identifier]), bind(Verdict.FINE)
+            length = f"{bind(max(form.least, 1))} <= len({value}) <= {bind(form.most)}"
+            digits = f" and {value}.isdigit()" if form.digits else ""
+            return f"{value}.__class__ is str and {length}{digits} and {verify}({value}) is {fine}"
+        case DataType.STRING if domain.identifier is None:
             if domain.codes is not None:
                 codes = _fitting_codes(_codes(element, catalogue), form)
                 return f"{value}.__class__ is str and {value} in {bind(codes)}"
@@ -204,8 +212,12 @@ def _digits(number: Decimal) -> tuple[int, int]:
     return max(0, len(digits) - after) if digits != (0,) else 0, after
 
 
+def _existence(form: Format) -> Callable[[str], bool]:
+    return _CALENDAR.get(form.notation) or _by_layout(form.layout, form.most)
+
+
 def _moment(form: Format, told: Told) -> Check:
-    exists = _CALENDAR.get(form.notation) or _by_layout(form.layout, form.most)
+    exists = _existence(form)
 
     def check(value: Any, at: str, faults: Found, _: Found) -> None:
         if not (isinstance(value, str) and exists(value)):

@@ -31,7 +31,7 @@ def told_of(text: str) -> Told | None:
     try:
         document = YAML(typ="rt").load(text)
         told = _plain(document)
-    except (YAMLError, _Unnamed):
+    except (YAMLError, RecursionError, _Unnamed):
         return None
     return told if isinstance(told, dict) else None
 

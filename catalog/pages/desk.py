@@ -105,18 +105,16 @@ def field_of(form: dict[str, list[str]], name: str, most: int = 512) -> str:
     return form.get(name, [""])[0].strip()[:most]
 
 
-def text_of(form: dict[str, list[str]]) -> str:
+def text_of(form: dict[str, list[str]], most: int = MOST_TEXT) -> str:
     """The declaration in a form, as `bounded` lets it pass."""
-    return bounded(form.get("text", [""])[0].replace("\r\n", "\n"))
+    return bounded(form.get("text", [""])[0].replace("\r\n", "\n"), most)
 
 
-def bounded(text: str) -> str:
-    """*text*, whole. Raises `Rejected` where it is longer than `MOST_TEXT`: cut off, it would be another
-    declaration."""
-    if len(text) > MOST_TEXT:
-        raise Rejected(
-            "catalogue.text-too-long", "Too long a declaration", at="text", most=MOST_TEXT
-        )
+def bounded(text: str, most: int = MOST_TEXT) -> str:
+    """*text*, whole. Raises `Rejected` where it is longer than *most* characters: cut off, it would be
+    another declaration."""
+    if len(text) > most:
+        raise Rejected("catalogue.text-too-long", "Too long a declaration", at="text", most=most)
     return text
 
 

@@ -104,7 +104,7 @@ class DraftPages:
         catalogue = await self._desk.registry.catalogue()
         given = _named(form, catalogue)
         filled = _Filled(_shown(given), rows_given(given))
-        text, paths = resource_text(text, given)
+        text, paths = await asyncio.to_thread(resource_text, text, given)
         match do.partition(":")[0]:
             case "text":
                 return self._as_text(request, replace(draft, text=text))
@@ -141,7 +141,7 @@ class DraftPages:
         return self._as_text(request, draft, faults=_faults(problem))
 
     async def _as_form(self, request: Request, draft: _Draft, *, linted: bool = False) -> Response:
-        held = resource_shown(draft.text)
+        held = await asyncio.to_thread(resource_shown, draft.text)
         if held is None:
             return self._as_text(request, draft, faults=_unread(draft.text))
         shown, rows = held

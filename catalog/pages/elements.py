@@ -31,6 +31,7 @@ from web.shell import form_of
 
 __all__ = ["ElementPages"]
 
+MOST_TEXT = 16_000
 FIELDS = {each.path: each for section in ELEMENT_SECTIONS for each in section.fields}
 
 
@@ -66,7 +67,7 @@ class ElementPages:
     async def register(self, request: Request) -> Response:
         """Make it so, or tell everything that keeps it from being; or show it the other way."""
         form = form_of(request)
-        base = text_of(form)
+        base = text_of(form, MOST_TEXT)
         name, do = field_of(form, "element", 64), field_of(form, "do")
         fields = field_of(form, "as") == "form"
         text = element_text(base, form) if fields else base

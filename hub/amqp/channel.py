@@ -221,7 +221,7 @@ class Channel:
             # What ValueError says may quote the message.
             raise Rejected(
                 "broker.unsendable",
-                "A name or the headers are too long, or of no type that AMQP has",
+                "A name, the headers or the body are too long, or of no type that AMQP has",
                 exchange=each.exchange[:64],
                 key=each.key[:64],
             ) from error

@@ -32,6 +32,9 @@ __all__ = [
 ]
 
 METHOD, HEADER, BODY = 1, 2, 3
+# What RabbitMQ 4 takes unless it is told otherwise (3 takes 128 MiB): it closes the channel of who sends
+# more, and from a channel that is closed nobody learns that trying again is in vain.
+BODY_MOST = 16 * 1024 * 1024
 END = b"\xce"
 HEARTBEAT = b"\x08\x00\x00\x00\x00\x00\x00\xce"
 PREFIX = Struct(">BHI")  # type, channel, size
@@ -57,6 +60,8 @@ def published(
     """One persistent message, in pieces to be joined. *method*: of `publish_method`. Raises
     `ValueError` for what AMQP cannot carry."""
     size = len(body)
+    if size > BODY_MOST:
+        raise ValueError("body too long")
     content = b"".join(
         (
             _CONTENT.pack(60, 0, size, _FLAGS),

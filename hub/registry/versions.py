@@ -8,6 +8,7 @@ Careful    what was applied as a release by other means is adopted: it is live, 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -82,7 +83,7 @@ class VersionDesk:
         Raises `InvalidDeclaration`; `Rejected`: ``lifecycle.role``, ``lifecycle.version`` (it must
         be the next), ``lifecycle.open`` (another one is under way), ``lifecycle.code``.
         """
-        draft = Draft(resource_of(text), text)
+        draft = Draft(await asyncio.to_thread(resource_of, text), text)
         must_be(actor, Role.EDITOR, draft.declared.provider)
         at = self.clock()
         return await self.store.write(partial(_drafted, draft=draft, actor=actor, at=at))
@@ -102,7 +103,7 @@ class VersionDesk:
 
     async def revise(self, resource: str, number: int, text: str, actor: Actor) -> None:
         """Another text for a version that is still a draft."""
-        draft = Draft(resource_of(text), text, revises=True)
+        draft = Draft(await asyncio.to_thread(resource_of, text), text, revises=True)
         if (draft.resource, draft.number) != (resource, number):
             raise Rejected("lifecycle.version", "Another version", number=number)
         must_be(actor, Role.EDITOR, draft.declared.provider)

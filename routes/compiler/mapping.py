@@ -189,11 +189,12 @@ class _Writer:
             read = source.bind(ENVELOPE_READS[path.steps[0]])
             source.line(f"{result} = {read}(envelope)")
             return result
-        start = "record" if path.scope is Scope.RECORD else "element"
-        source.line(f"{result} = {start}")
+        of_record = path.scope is Scope.RECORD
+        if not (of_record and path.steps):
+            source.line(f"{result} = {'record' if of_record else 'element'}")
         for n, step in enumerate(path.steps):
             key = source.bind(step)
-            if n == 0 and path.scope is Scope.RECORD:
+            if n == 0 and of_record:
                 source.line(f"{result} = record.get({key})")
                 continue
             above = replace(place, pointer=pointer_of(path.steps[:n]))

@@ -121,8 +121,11 @@ def go_on(
 
     def let() -> None:
         with closing(open_store(settings)) as store:
-            if not store.write_now(lambda connection: let_go_on(connection, system, table)):
-                raise Rejected("front-db.not-still", "It does not", system=system, table=table)
+            if store.write_now(lambda connection: let_go_on(connection, system, table)):
+                return
+            found = store.read_now(lambda connection: standing(connection, system))
+        still = next((each.still() for each in found if each.table == table), None)
+        raise still or Rejected("front-db.not-still", "It does not", system=system, table=table)
 
     guarded(let, as_json=as_json, lang=settings.lang)
     if as_json:

@@ -1,8 +1,12 @@
-"""A MariaDB whose binary log we read, as its administrator has it."""
+"""A MariaDB, or MySQL, whose binary log we read, as its administrator has it."""
 
 from __future__ import annotations
 
+import itertools
+import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -20,10 +24,17 @@ from front_db.modes import BinlogMode
 from front_db.origin import Origin
 from front_db.selfcheck import Check, Checked, self_check
 from hub.store import Store
+from tests.servers.keeper import Facts
 
-__all__ = ["DESCRIBED", "ROWS", "BinlogPartner"]
+__all__ = ["DESCRIBED", "ROWS", "BinlogPartner", "fresh_partner"]
 
-ROWS = "INSERT INTO qyss (tyshxydm, qymc) SELECT CONCAT('k', seq), 'v' FROM seq_1_to_{}"
+_numbers = itertools.count(1)
+
+ROWS = (
+    "INSERT INTO qyss (tyshxydm, qymc)"
+    " WITH RECURSIVE n (seq) AS (SELECT 1 UNION ALL SELECT seq + 1 FROM n WHERE seq < {})"
+    " SELECT CONCAT('k', seq), 'v' FROM n"
+)
 
 DESCRIBED = ExchangeTable(
     name="qyss",
@@ -40,7 +51,7 @@ DESCRIBED = ExchangeTable(
 MADE = """
 CREATE TABLE qyss (inside int, tyshxydm varchar(18) COLLATE utf8mb4_bin PRIMARY KEY, qymc varchar(200),
  zczb decimal(18,2), clrq date, gxsj timestamp NULL, bz longtext) ENGINE=InnoDB;
-CREATE TABLE beside (id int) ENGINE=MyISAM
+CREATE TABLE beside (id int) ENGINE={beside}
 """
 
 
@@ -53,7 +64,9 @@ class BinlogPartner:
     databases: list[Database] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        for each in MADE.split(";"):
+        # With GTIDs MySQL lets no table without transactions take part in one.
+        only = self.setting("enforce_gtid_consistency") == "ON"
+        for each in MADE.format(beside="InnoDB" if only else "MyISAM").split(";"):
             self.run(each)
 
     @property
@@ -79,6 +92,16 @@ class BinlogPartner:
         with self.connect() as connection, connection.cursor() as cursor:
             cursor.execute(statement, values or None)
             return list(cursor.fetchall())
+
+    def setting(self, name: str) -> str | None:
+        """None: this server has no such setting."""
+        found = self.run("SHOW GLOBAL VARIABLES WHERE Variable_name = %s", name)
+        return str(found[0][1]) if found else None
+
+    def begin_anew(self) -> None:
+        """A log of the same name, from its first file on."""
+        mysql = self.setting("gtid_mode") is not None
+        self.run("RESET BINARY LOGS AND GTIDS" if mysql else "RESET MASTER")
 
     def purge(self) -> None:
         """All files of the log but the newest; one that somebody reads, or that InnoDB needs, stays a moment."""
@@ -140,3 +163,31 @@ class BinlogPartner:
     def close(self) -> None:
         for each in self.databases:
             each.close()
+
+
+@contextmanager
+def fresh_partner(facts: Facts) -> Iterator[BinlogPartner]:
+    """A fresh database on the server of *facts*, with an account of the hub's that may do no more than it needs."""
+    name = f"test_{os.getpid()}_{next(_numbers)}"
+    server = f"{facts['host']}:{facts['port']}"
+    admin = f"mysql+pymysql://{facts['user']}:{facts['password']}@{server}"
+    with (
+        pymysql.connect(
+            host=facts["host"],
+            port=int(facts["port"]),
+            user=facts["user"],
+            password=facts["password"],
+            autocommit=True,
+        ) as line,
+        line.cursor() as cursor,
+    ):
+        cursor.execute(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
+        cursor.execute(f"CREATE USER {name}@'127.0.0.1' IDENTIFIED BY %s", (facts["password"],))
+        cursor.execute(f"GRANT SELECT ON {name}.* TO {name}@'127.0.0.1'")
+        cursor.execute(f"GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO {name}@'127.0.0.1'")
+        own = f"mysql+pymysql://{name}:{facts['password']}@{server}/{name}?charset=utf8mb4"
+        partner = BinlogPartner(own, f"{admin}/{name}")
+        yield partner
+        partner.close()
+        cursor.execute(f"DROP DATABASE {name}")
+        cursor.execute(f"DROP USER {name}@'127.0.0.1'")

@@ -12,7 +12,9 @@ from front_db.contract import Column, ExchangeTable, Kind
 from hub.store import Store
 from schemas.errors import Misconfigured
 from tests.front_db.binlog_partner import ROWS, BinlogPartner
-from tests.front_db.receiver import Receiver, drained
+from tests.front_db.receiver import Receiver, drained, shown
+
+NATIVE = "innodb_native_foreign_keys"  # from MySQL 9.6 on
 
 pytestmark = pytest.mark.xdist_group("mariadb_log")
 
@@ -22,8 +24,10 @@ pytestmark = pytest.mark.xdist_group("mariadb_log")
     [
         ("binlog_format", "MIXED"),
         ("binlog_row_image", "MINIMAL"),
-        ("binlog_row_metadata", "NO_LOG"),
+        ("binlog_row_metadata", "MINIMAL"),
         ("log_bin_compress", "ON"),
+        ("binlog_transaction_compression", "ON"),
+        ("binlog_row_value_options", "PARTIAL_JSON"),
     ],
 )
 async def test_a_log_that_tells_too_little_is_told_with_what_to_type(
@@ -33,7 +37,9 @@ async def test_a_log_that_tells_too_little_is_told_with_what_to_type(
     wrong: str,
 ) -> None:
     """Else changes would be lost without a word."""
-    (was,) = logged_partner.run(f"SELECT @@GLOBAL.{setting}")[0]
+    was = logged_partner.setting(setting)
+    if was is None:
+        pytest.skip("cannot: this server has no such setting")
     logged_partner.run(f"SET GLOBAL {setting} = '{wrong}'")
     try:
         with pytest.raises(Misconfigured) as raised:
@@ -78,7 +84,7 @@ async def test_rows_that_a_statement_changes_stop_the_table_until_it_was_compare
     for _ in range(2):
         with pytest.raises(Misconfigured) as raised:
             await drained(fresh_binlog(), receiver)
-        assert "front-db.binlog-statement" == raised.value.code
+        assert "front-db.binlog-statement" == raised.value.code, raised.value.facts
     assert await records.write(lambda c: let_go_on(c, "tax", "qyss"))
     await drained(fresh_binlog(), receiver)
 
@@ -89,6 +95,8 @@ async def test_rows_that_a_foreign_key_changes_are_in_no_log(
     logged_partner: BinlogPartner, fresh_binlog: Callable[[], BinlogReader]
 ) -> None:
     """InnoDB deletes them by itself: such a table is not begun."""
+    if logged_partner.setting(NATIVE) == "OFF":
+        pytest.skip("cannot: this server has them in its log")
     logged_partner.run("CREATE TABLE kinds (id int PRIMARY KEY)")
     logged_partner.run(
         "ALTER TABLE qyss ADD CONSTRAINT of_kind FOREIGN KEY (inside) REFERENCES kinds (id) ON DELETE CASCADE"
@@ -98,6 +106,60 @@ async def test_rows_that_a_foreign_key_changes_are_in_no_log(
 
     found = raised.value
     assert ("front-db.binlog-cascade", "of_kind") == (found.code, found.facts["keys"])
+
+
+async def test_rows_that_a_foreign_key_changes_are_told_where_the_log_has_them(
+    logged_partner: BinlogPartner, fresh_binlog: Callable[[], BinlogReader]
+) -> None:
+    """MySQL from 9.6 on does it as statements do, unless its administrator has it the old way."""
+    partner, receiver = logged_partner, Receiver()
+    if partner.setting(NATIVE) != "OFF":
+        pytest.skip("cannot: this server has foreign keys done by InnoDB")
+    partner.run("CREATE TABLE kinds (id int PRIMARY KEY)")
+    partner.run("INSERT INTO kinds VALUES (1), (2)")
+    partner.run(
+        "ALTER TABLE qyss ADD CONSTRAINT of_kind FOREIGN KEY (inside) REFERENCES kinds (id) ON DELETE CASCADE"
+    )
+    partner.run("INSERT INTO qyss (inside, tyshxydm, qymc) VALUES (1, 'a', 'v'), (2, 'b', 'v')")
+    await drained(fresh_binlog(), receiver)
+    partner.run("DELETE FROM kinds WHERE id = 1")
+    found = await drained(fresh_binlog(), receiver)
+
+    assert [("deleted", "a", None)] == shown(found)
+    assert ["PASS"] == [each.result for each in partner.checked()]
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "told"),
+    [
+        ("binlog_row_image", "MINIMAL", "binlog_row_image"),
+        ("binlog_row_value_options", "PARTIAL_JSON", "binlog_row_value_options"),
+        ("binlog_transaction_compression", "ON", "binlog_transaction_compression"),
+    ],
+)
+async def test_a_session_that_logs_otherwise_stops_the_table(
+    logged_partner: BinlogPartner, records: Store, setting: str, value: str, told: str
+) -> None:
+    """Each session may say so for itself, whatever the server's own setting is."""
+    partner = logged_partner
+    if partner.setting(setting) is None:
+        pytest.skip("cannot: this server has no such setting")
+    partner.run("CREATE TABLE kinds (id varchar(18) PRIMARY KEY, doc json)")
+    partner.run("INSERT INTO kinds VALUES ('a', JSON_OBJECT('b', REPEAT('x', 1000), 'c', 1))")
+    kinds = ExchangeTable(
+        name="kinds",
+        columns=(Column(name="id", length=18), Column(name="doc", kind=Kind.LONG)),
+        business_key=("id",),
+    )
+    await drained(partner.reader(records, kinds), Receiver())
+    with partner.connect() as one, one.cursor() as cursor:
+        cursor.execute(f"SET SESSION {setting} = '{value}'")
+        cursor.execute("UPDATE kinds SET doc = JSON_SET(doc, '$.c', 2)")
+    with pytest.raises(Misconfigured) as raised:
+        await drained(partner.reader(records, kinds), Receiver())
+
+    found = raised.value
+    assert ("front-db.binlog-event", told) == (found.code, found.facts["found"])
 
 
 async def test_a_right_that_is_missing_is_named(

@@ -70,6 +70,19 @@ async def test_a_table_stands_still_until_a_person_lets_it_go_on(store: Store) -
     assert (await book(store).open()).still() is None
 
 
+async def test_what_the_partner_must_mend_no_person_here_lets_go_on(store: Store) -> None:
+    """It says why it stands still, too. Let go on, it would tell without its fuse all that is gone when the
+    slot is there again."""
+    await book(store).open()
+    await book(store).stop(Misconfigured("front-db.no-slot", "No slot", table="qyss", slot="s"))
+
+    assert not await store.write(lambda c: let_go_on(c, "tax", "qyss"))
+    found = await book(store).open()
+    still = found.still()
+    assert still
+    assert ("front-db.no-slot", "s", False) == (still.code, still.facts["slot"], found.allowed)
+
+
 def test_a_change_read_twice_is_one_and_a_later_one_another() -> None:
     """Also where the key is too long for the hub's record of what it has taken."""
 

@@ -10,11 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from hub.broker import SUSPECT_AFTER
+from hub.broker import SUSPECT_AFTER, Broker, Outgoing
+from hub.convert import convert
+from hub.envelope import Taken, encode_message
 from hub.failure_desk import FailureDesk
+from hub.ids import new_id, new_trace
 from hub.store import Store
+from hub.store.suspects import given_up, key_of, note
 from hub.suspects import DEATHS
-from tests.hub.conftest import Running, eventually, now, running_engine
+from schemas.message import Record, SystemCode
+from tests.hub.conftest import Running, a_step, eventually, now, running_engine
 from tests.hub.failing import SEAL
 from tests.hub.mortal_delivery import LATER, POISON, Mortal, deadly_service, taken
 from tests.hub.site import small_plan
@@ -146,6 +151,33 @@ async def _until_dead(mortal: Mortal) -> int | None:
         process.kill()
         await asyncio.to_thread(process.join)
         process.close()
+
+
+async def test_a_stranger_with_the_id_of_one_that_was_given_up(amqp_url: str, store: Store) -> None:
+    """The note of a process that died while giving up is still there: what bears the same id and nobody
+    of the hub has signed is a stranger's all the same, and no retry would sign it."""
+    async with running_engine(amqp_url, store) as running:
+        at = now()
+        record = Record(kind="step", key="", body=a_step("forged"))
+        taken_up = Taken(
+            id=new_id(at),
+            system=SystemCode("sender"),
+            received_at=at,
+            traceparent=new_trace(),
+            record=record,
+        )
+        message = convert(taken_up, running.engine.plan).messages[0]
+        headers, body = encode_message(message)
+        key = key_of("steps-to-left", message.id)
+        store.write_now(lambda c: note(c, key, now()))
+        store.write_now(lambda c: given_up(c, key))
+        headers["x-delivery-count"] = SUSPECT_AFTER
+        async with Broker(amqp_url, name="stranger") as line, line.publisher() as stranger:
+            await stranger.publish(Outgoing("", "route.steps-to-left", body, headers))
+
+        (failure,) = await eventually(running.failed, bool, "the stranger's message kept")
+        assert "envelope.signature" == failure["code"]
+        assert message.id != failure["message_id"]
 
 
 async def test_one_that_waited_and_then_kills(

@@ -5,7 +5,15 @@ from __future__ import annotations
 import pytest
 
 from hub.policies import Policy, harms
-from hub.topology import DELIVERY_LIMIT, FAILURE_QUEUE, HISTORY, PIPELINE, rung_queue
+from hub.topology import (
+    DELIVERY_LIMIT,
+    FAILURE_QUEUE,
+    HISTORY,
+    NO_DELIVERY_LIMIT,
+    PIPELINE,
+    SHARD_DELIVERY_LIMIT,
+    rung_queue,
+)
 
 QUEUES = [*PIPELINE, FAILURE_QUEUE, HISTORY, rung_queue(60), "route.a"]
 
@@ -22,7 +30,9 @@ def found(*policies: Policy) -> set[tuple[str, str, str]]:
         ({"max-length": 1000}, {FAILURE_QUEUE}),
         ({"max-length-bytes": 1000}, {FAILURE_QUEUE}),
         ({"delivery-limit": DELIVERY_LIMIT - 1}, set(QUEUES) - {HISTORY, rung_queue(60)}),
-        ({"delivery-limit": DELIVERY_LIMIT}, set()),
+        ({"delivery-limit": DELIVERY_LIMIT}, {*PIPELINE, FAILURE_QUEUE}),
+        ({"delivery-limit": SHARD_DELIVERY_LIMIT}, {FAILURE_QUEUE}),
+        ({"delivery-limit": NO_DELIVERY_LIMIT}, set()),
         ({"delivery-limit": -1}, set()),
         ({"ha-mode": "all", "max-age": "1h"}, set()),
     ],

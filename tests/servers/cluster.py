@@ -1,6 +1,7 @@
 """Three RabbitMQ nodes, joined: on machines of their own where this one permits, else side by side.
 
-Promises   the first starts alone, the others find it: so there is one cluster, never two
+Promises   there is one cluster, never two: up to RabbitMQ 3.12 the first starts alone and the others
+           find it; a later one waits for others before it serves, and they agree who is first
 Careful    nodes notice each other's loss within five seconds, not a minute as usual; a side that has
            no majority stops serving (``pause_minority``)
 """
@@ -175,12 +176,18 @@ def three_nodes(folder: Path) -> Iterator[Cluster]:
                 stack.callback(_end, epmd)
             stack.callback(node.kill)
         nodes[0].start()
-        nodes[0].wait()
+        if not _wait_for_each_other(nodes[0]):
+            nodes[0].wait()
         for node in nodes[1:]:
             node.start()
         cluster = Cluster(nodes, hosts)
         cluster.wait()
         yield cluster
+
+
+def _wait_for_each_other(node: ClusterNode) -> bool:
+    version = node.ctl("version").strip().split(".")
+    return tuple(map(int, version[:2])) >= (3, 13)
 
 
 def _lay_out(node: ClusterNode, nodes: Sequence[ClusterNode]) -> None:

@@ -1,4 +1,7 @@
-"""The session's private MariaDB, tuned for tests: nothing is synchronised to the disk."""
+"""The session's private MariaDB, tuned for tests: nothing is synchronised to the disk.
+
+MySQL in its place, where `tests.servers.mysql` is asked for.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from pathlib import Path
 import pymysql
 
 from shuniu.node_identity import free_port
+from tests.servers import mysql
 from tests.servers.keeper import Facts
 from tests.servers.unprivileged import owned_folder, unprivileged
 
@@ -42,6 +46,10 @@ def serving(folder: Path) -> AbstractContextManager[Facts]:
 @contextmanager
 def serving_with(folder: Path, options: Sequence[str]) -> Iterator[Facts]:
     """As `serving`, with *options* of the server."""
+    if root := mysql.asked_for():
+        with mysql.serving_with(root, folder, options) as facts:
+            yield facts
+        return
     server_program = Path("/usr/sbin/mariadbd")
     assert server_program.exists(), "MariaDB is not installed: apt-get install -y mariadb-server"
     owner = unprivileged("mysql")

@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from tests.conftest import BrokerNode
+from tests.servers import mysql
 from tests.servers.loopback import WentOutside
 from tests.servers.rabbitmq import VirtualHosts
 
@@ -80,3 +81,13 @@ def test_a_mariadb_shares_no_folder_with_others(mariadb_url: str) -> None:
     engine.dispose()
 
     assert Path(data).parent == Path(scratch).parent
+
+
+def test_mysql_stands_in_for_mariadb_where_it_is_asked_for(mariadb_url: str) -> None:
+    """And nowhere else: what was run on which of them must be certain."""
+    engine = sa.create_engine(mariadb_url)
+    with engine.connect() as connection:
+        version = str(connection.exec_driver_sql("SELECT VERSION()").scalar_one())
+    engine.dispose()
+
+    assert ("MariaDB" in version) is (mysql.asked_for() is None)

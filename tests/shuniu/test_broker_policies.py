@@ -63,7 +63,7 @@ def managed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Managed]:
 async def test_a_broker_whose_policies_do_no_harm_is_taken(managed: Managed) -> None:
     """As many as there are; none is needed."""
     assert 0 == await check_policies(managed.http, managed.amqp, QUEUES)
-    managed.put("policies", "long", pattern="^pipeline", definition={"delivery-limit": 50})
+    managed.put("policies", "long", pattern="^pipeline", definition={"delivery-limit": 2000})
     try:
         assert 1 == await check_policies(managed.http, managed.amqp, QUEUES)
     finally:
@@ -72,7 +72,7 @@ async def test_a_broker_whose_policies_do_no_harm_is_taken(managed: Managed) -> 
 
 @pytest.mark.parametrize(
     ("kind", "definition"),
-    [("policies", {"delivery-limit": 5}), ("operator-policies", {"expires": 600_000})],
+    [("policies", {"delivery-limit": 50}), ("operator-policies", {"expires": 600_000})],
 )
 async def test_a_policy_that_would_lose_messages_is_named(
     managed: Managed, kind: str, definition: dict[str, int]

@@ -213,3 +213,35 @@ def test_a_person_lets_a_table_go_on_that_stands_still(tmp_path: Path) -> None:
     (capture,) = store.read_now(lambda connection: standing(connection, "tax"))
     assert (True, None) == (capture.allowed, capture.still())
     store.close()
+
+
+TAX = """
+system: tax
+name: {{zh: 税务, en: tax}}
+owner: 税务局
+connector: front-library
+settings:
+  url: "sqlite:///{file}"
+  tables: [{{name: qyss, columns: [{{name: k, length: 18}}], business_key: [k], control: {{}}}}]
+"""
+
+
+def test_a_table_without_its_slot_is_told_by_status_and_not_let_go_on(tmp_path: Path) -> None:
+    """Whoever looks, or tries to let it go on, is told whom to ask for what. R-A6"""
+    (tmp_path / "site" / "systems").mkdir()
+    profile = TAX.format(file=tmp_path / "partner.db")
+    (tmp_path / "site" / "systems" / "tax.yaml").write_text(profile, encoding="utf-8")
+    (tmp_path / "home").mkdir()
+    store = Store(f"sqlite:///{tmp_path / 'home' / 'hub.db'}")
+    shape(store, MIGRATIONS)
+    book = Book(store, "tax", "qyss", "logical", lambda: datetime(2026, 3, 2, tzinfo=UTC))
+    asyncio.run(book.open())
+    gone = Misconfigured("front-db.no-slot", "No such slot", slot="s_tax", table="qyss")
+    asyncio.run(book.stop(gone))
+    store.close()
+
+    code, said = told("go-on", "--system", "tax", "--table", "qyss")
+    assert (78, "front-db.no-slot") == (code, said["errors"][0]["code"])
+    assert "s_tax" in said["errors"][0]["zh"]
+    code, shown = output("status", "--system", "tax")
+    assert (0, True) == (code, "“s_tax”" in shown), shown

@@ -221,6 +221,29 @@ async def test_what_nobody_noted_is_found(tmp_path: Path) -> None:
     assert [] == _all_of(born)
 
 
+async def test_data_of_an_old_broker_are_told(tmp_path: Path) -> None:
+    """RabbitMQ goes from 3 to 4 by way of 3.13 only: one that refuses the data of 3.10 is not tried
+    again and again, and says what it is; 3.10 goes on with them."""
+    async with PrivateNode(tmp_path) as node:
+        installed = tuple(map(int, (await node.control("version")).strip().split(".")[:2]))
+    (flags,) = (tmp_path / "data").glob("*-feature_flags")
+    flags.write_text("[quorum_queue,stream_queue,user_limits].\n", encoding="ascii")
+
+    if installed >= (4, 0):
+        with pytest.raises(Misconfigured) as caught:
+            await PrivateNode(tmp_path).__aenter__()
+        assert "node.older" == caught.value.code
+        dumped = tmp_path / "log" / "erl_crash.dump"
+        assert dumped.exists()
+    else:
+        async with PrivateNode(tmp_path) as node:
+            await _keep_a_message(node.url)
+            assert b"still here" == await _kept_message(node.url)
+    born = identity_in(tmp_path)
+    assert born is not None
+    assert [] == _all_of(born)
+
+
 async def test_a_cancelled_start_leaves_nothing(tmp_path: Path) -> None:
     """Ctrl-C while the broker boots: no process stays, and the folder can be had again."""
     starting = asyncio.create_task(PrivateNode(tmp_path).__aenter__())

@@ -13,6 +13,13 @@ from catalog.forms.text import Told, edited, told_of
 from shuniu.site import texts_of
 from tests.catalog.pages.site import SITE
 
+
+@pytest.mark.parametrize("text", ["name: " + "[" * 5000, "- " * 5000], ids=["flow", "block"])
+def test_what_is_nested_without_end_has_no_form(text: str) -> None:
+    """It is shown as text, with what is wrong."""
+    assert told_of(text) is None
+
+
 TEXT = """# yaml-language-server: $schema=x
 # Of the resource.
 resource: a  # its name

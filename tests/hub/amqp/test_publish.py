@@ -127,8 +127,13 @@ async def test_nothing_is_confirmed_at_once(channel: Channel) -> None:
         Message("k", headers={"h": "\ud800"}),
         # A header is one frame, whatever the body.
         Message("k", headers={"h": "a" * 131_072}),
+        # RabbitMQ 4 takes no more, and closes the channel of who sends more.
+        Message("k", bytes(16 * 1024 * 1024 + 1)),
     ],
-    ids=["key", "chinese key", "exchange", "name", "number", "object", "surrogate", "headers"],
+    ids=[
+        *("key", "chinese key", "exchange", "name"),
+        *("number", "object", "surrogate", "headers", "body"),
+    ],
 )
 async def test_what_cannot_be_sent_is_refused_before_it_is(
     channel: Channel, queue: str, bad: Message
@@ -184,6 +189,17 @@ async def test_a_missing_queue_is_said_to_be_missing(broker: Broker) -> None:
 
     assert "broker.missing" == caught.value.code
     assert broker.connected
+
+
+async def test_the_longest_body_that_every_broker_takes(channel: Channel, queue: str) -> None:
+    """Sixteen mebibytes, to the byte."""
+    body = bytes(16 * 1024 * 1024)
+    await publish(channel, Message(queue, body))
+    await channel.consume(queue, prefetch=1)
+
+    (arrived,) = await channel.arrived(1)
+
+    assert body == arrived.body
 
 
 @pytest.mark.parametrize("kind", ["queue", "exchange"])
