@@ -1,7 +1,8 @@
 """A change of the live declarations and its record, in one transaction.
 
 Promises   a release is applied on top of the one it was made from: who was overtaken tries again; what
-           does not fit is refused with everything that is wrong, and changes nothing
+           does not fit is refused with everything that is wrong, and changes nothing; what was looked at
+           and then published is checked once
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import TypeVar
 from sqlalchemy import Connection
 
 from hub.plan import Plan
-from hub.releases import apply, live_number, loaded, plan_of
+from hub.releases import apply, digest_of, live_number, loaded, plan_of
 from hub.store import Store
 from schemas.declarations import InvalidDeclaration
 from schemas.errors import Fault, Misconfigured, Rejected, Transient
@@ -26,6 +27,7 @@ T = TypeVar("T")
 Texts = Mapping[str, str]
 Edit = Callable[[Texts], Texts]
 TRIES = 5
+MOST_KEPT = 2
 
 
 @dataclass(slots=True)
@@ -36,6 +38,7 @@ class Releaser:
     check: Callable[[Texts], Plan]
     clock: Callable[[], datetime]
     _compiled: tuple[int, Plan] | None = field(default=None, init=False, repr=False)
+    _fitting: dict[str, Plan] = field(default_factory=dict, init=False, repr=False)
 
     async def live(self) -> tuple[int, Texts]:
         """The live release: its number and its texts. Before the first: 0 and none."""
@@ -97,7 +100,7 @@ class Releaser:
     def _checked(self, edit: Edit, texts: Texts) -> tuple[Texts, Plan]:
         try:
             changed = dict(edit(texts))
-            return changed, self.check(changed)
+            return changed, self._plan_of(changed)
         except InvalidDeclaration as error:
             faults = [
                 Fault("lifecycle.problem", each.file, {"line": each.line, "said": each.said})
@@ -109,6 +112,13 @@ class Releaser:
         except Misconfigured as error:
             fault = Fault(error.code, "", error.facts)
             raise Rejected("lifecycle.unfit", "It cannot be compiled", faults=[fault]) from error
+
+    def _plan_of(self, texts: Texts) -> Plan:
+        digest = digest_of(texts)
+        plan = self._fitting.get(digest) or self.check(texts)
+        newest = [*self._fitting.items(), (digest, plan)][-MOST_KEPT:]
+        self._fitting = dict(newest)
+        return plan
 
 
 class _Overtaken(Exception):

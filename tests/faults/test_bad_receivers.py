@@ -31,7 +31,6 @@ from tests.faults.bad_partner import (
 from tests.hub.amqp.test_tls import Authority, server_side
 from tests.records import shape
 
-pytestmark = pytest.mark.timeout(120)
 SUBJECTS, STEPS = ("A", "B"), ("1", "2", "3")
 ALL = len(SUBJECTS) * len(STEPS)
 # So many calls suffer: more than are tried at once, fewer than trip the breaker or end the ladder.

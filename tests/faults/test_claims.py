@@ -6,7 +6,6 @@ import signal
 from dataclasses import replace
 from datetime import datetime
 
-import pytest
 from sqlalchemy import select
 
 from hub.broker import Broker
@@ -27,7 +26,6 @@ LOOKS = "hub.delivery.held Order.due > self._store.read"
 RENEWALS = 5
 
 
-@pytest.mark.timeout(60)
 async def test_a_call_in_hand_is_its_process_own_until_it_is_killed(
     placing: Placing, nursery: Nursery
 ) -> None:

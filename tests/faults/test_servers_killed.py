@@ -23,7 +23,6 @@ from tests.servers.rabbitmq import VirtualHosts
 READY_S = 30.0
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.xdist_group("broker_node")
 async def test_a_broker_killed_in_mid_flow(
     broker_node: BrokerNode, sqlite_url: str, tmp_path: Path, nursery: Nursery
@@ -55,7 +54,6 @@ def private_database() -> Iterator[PrivateDatabase]:
             yield PrivateDatabase(facts, folder / "pg" / "data")
 
 
-@pytest.mark.timeout(120)
 async def test_a_database_killed_in_mid_flow(
     virtual_hosts: VirtualHosts,
     private_database: PrivateDatabase,

@@ -107,7 +107,6 @@ def test_what_is_good_goes_and_the_rest_stays(partner: Engine, target: Engine) -
     assert there == found(target, standard)
 
 
-@pytest.mark.timeout(90)
 @pytest.mark.parametrize("take", list(Take))
 def test_killed_in_any_gap_it_goes_on_where_it_was(
     partner: Engine, target: Engine, tmp_path: Path, take: Take

@@ -24,7 +24,6 @@ from schemas.errors import Misconfigured
 from tests.front_db.plain import fresh_store, told
 from tests.front_db.standard import Standard, good_row, made
 
-pytestmark = pytest.mark.timeout(90)
 BEIJING = timezone(timedelta(hours=8))
 STARTED = datetime(2026, 3, 2, 21, 0, 0, tzinfo=BEIJING)
 KEYS = [f"K{n:02}" for n in range(24)]

@@ -24,7 +24,6 @@ from tests.front_db.plain import fresh_store
 from tests.front_db.standard import LEFT_AT, Standard, made
 from tests.simulators.exchange import a_delivery
 
-pytestmark = pytest.mark.timeout(90)
 OFFICE = ExchangeTable(
     name="office",
     columns=(Column(name="office_no", length=20, needed=True),),

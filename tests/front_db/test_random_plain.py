@@ -178,7 +178,6 @@ def store(tmp_path: Path) -> Iterator[Store]:
     store.close()
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize("mode", list(MODES))
 async def test_both_sides_are_equal_in_the_end(partner: Engine, store: Store, mode: str) -> None:
     """

@@ -12,7 +12,6 @@ from threading import Event
 from time import monotonic
 from typing import Any
 
-import pytest
 from sqlalchemy import Connection, Engine, Transaction, func, insert, select, update
 
 from front_db.contract import Keeps
@@ -148,7 +147,6 @@ def waits(standard: Standard) -> int:
         return connection.scalar(select(func.count()).where(pending)) or 0
 
 
-@pytest.mark.timeout(90)
 def test_both_sides_are_equal_in_the_end(partner: Engine) -> None:
     """
     Inserts, updates, deletes, keys used again, late commits, rollbacks, rows that are wrong at first.

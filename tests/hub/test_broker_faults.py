@@ -19,7 +19,7 @@ from tests.hub.test_gateway import Door
 
 COUNT = 150
 MORE_THAN_THERE_IS = "1000000GB"
-pytestmark = [pytest.mark.xdist_group("broker_node"), pytest.mark.timeout(90)]
+pytestmark = pytest.mark.xdist_group("broker_node")
 
 
 async def _send_all(running: Running, from_: int, to: int) -> None:

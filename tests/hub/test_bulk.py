@@ -73,7 +73,6 @@ def numbers(system: System) -> list[str]:
     return [str(delivery.payload["no"]) for delivery in system.calls]
 
 
-@pytest.mark.timeout(120)
 async def test_one_that_somebody_waits_for_goes_before_thousands(
     amqp_url: str, store: Store
 ) -> None:
@@ -177,7 +176,6 @@ async def test_a_route_in_order_has_one_queue(amqp_url: str, store: Store) -> No
         assert LEFT_BULK not in await depths(running.broker, [LEFT_BULK])
 
 
-@pytest.mark.timeout(120)
 async def test_killed_with_both_queues_full(
     amqp_url: str, store: Store, sqlite_url: str, tmp_path: Path
 ) -> None:

@@ -38,7 +38,6 @@ from tests.hub.ledger_rows import breaks
 from tests.hub.site import small_plan
 from tests.records import shape
 
-pytestmark = pytest.mark.timeout(60)
 IN_ORDER = small_plan("order_by: subject")
 AHEAD, BACK = timedelta(days=1), timedelta(hours=-1)
 STEPS = ("1", "2", "3")

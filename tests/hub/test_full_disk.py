@@ -21,7 +21,6 @@ from tests.hub.ledger_rows import breaks
 from tests.hub.site import small_plan
 from tests.records import shape
 
-pytestmark = pytest.mark.timeout(90)
 COUNT, EVER = 60, 1_073_741_823
 # What a write needs before it is full: less than a batch of the ledger.
 SPARE_PAGES = 4

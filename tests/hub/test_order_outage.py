@@ -27,7 +27,6 @@ from tests.hub.conftest import Running, eventually, now, running_engine
 from tests.hub.site import small_plan
 from tests.records import shape
 
-pytestmark = pytest.mark.timeout(60)
 WAIT_S = 8.0
 IN_ORDER = small_plan("order_by: subject")
 

@@ -24,7 +24,6 @@ from tests.hub.failing import SEAL
 from tests.hub.mortal_delivery import LATER, POISON, Mortal, deadly_service, taken
 from tests.hub.site import small_plan
 
-pytestmark = pytest.mark.timeout(120)
 ROLES = ("pipeline", "ledger")
 GOOD = [(f"A{n % 5}", str(n)) for n in range(24)]
 BEHIND = [("P", "1"), ("P", "2")]

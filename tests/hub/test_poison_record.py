@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import signal
 
-import pytest
-
 from hub.broker import SUSPECT_AFTER
 from hub.store import Store
 from hub.suspects import DEATHS
@@ -15,7 +13,6 @@ from tests.hub.mortal_pipeline import POISON, live
 from tests.processes import running as a_process
 from tests.records import shape
 
-pytestmark = pytest.mark.timeout(90)
 GOOD = 60
 
 

@@ -29,7 +29,6 @@ from tests.hub.site import small_plan
 from tests.hub.test_gateway import Door
 from tests.records import shape
 
-pytestmark = pytest.mark.timeout(60)
 SUBJECTS, STEPS, DRAWS, PAGE = 6, 8, 120, 7
 
 

@@ -14,8 +14,6 @@ from contextlib import AbstractAsyncContextManager, contextmanager
 from multiprocessing.context import ForkServerProcess
 from typing import Any
 
-import pytest
-
 from hub.store import Store
 from schemas.receipt import Event
 from tests.hub.conftest import Running, eventually, running_engine
@@ -25,7 +23,6 @@ from tests.processes import ended as process_ended
 from tests.processes import running as process_running
 from tests.records import shape
 
-pytestmark = pytest.mark.timeout(90)
 # Each database sees another half.
 POINTS = {"sqlite": ("claim", "published"), "postgresql": ("staged", "sent")}
 

@@ -14,7 +14,7 @@ import pytest
 from connectors.signing import signed_headers
 from tests.journeys.conftest import CASES, City
 
-pytestmark = [pytest.mark.xdist_group("city"), pytest.mark.timeout(120)]
+pytestmark = pytest.mark.xdist_group("city")
 APPLICATION = "integrated-platform/application"
 
 

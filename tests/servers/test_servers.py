@@ -29,7 +29,6 @@ async def test_a_virtual_host_is_fresh(virtual_hosts: VirtualHosts) -> None:
     virtual_hosts.delete(second)
 
 
-@pytest.mark.timeout(60)
 @pytest.mark.xdist_group("broker_node")
 async def test_a_broker_can_be_maltreated(broker_node: BrokerNode) -> None:
     """Cut, stopped, started: a connection ends, none is had, and one is had again."""

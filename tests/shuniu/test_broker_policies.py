@@ -19,7 +19,6 @@ from shuniu.node_install import lay_out, plain_path
 from tests.hub.site import small_plan
 from tests.servers.cluster import ClusterNode
 
-pytestmark = pytest.mark.timeout(90)
 QUEUES = hub_queues(small_plan(), ["follow"])
 
 

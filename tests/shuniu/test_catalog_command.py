@@ -19,7 +19,6 @@ from shuniu.site import read_site
 from tests.catalog.a_catalogue import reference_site
 from tests.commands import shuniu
 
-pytestmark = pytest.mark.timeout(90)
 SUMMARY = 1 + next(n for n, column in enumerate(COLUMNS) if column.path == "summary")
 
 

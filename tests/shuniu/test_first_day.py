@@ -21,7 +21,6 @@ from tests.front_db.standard import CODES, ELEMENTS, RESOURCES, run
 from tests.shuniu.a_gateway import SITE
 from tests.shuniu.table_exchange import SYSTEM
 
-pytestmark = pytest.mark.timeout(90)
 DIALECTS = {"sqlite": "sqlite", "postgres": "postgresql", "mariadb": "mariadb"}
 GONE = (
     "INSERT INTO o_test_case (x_op, x_key, x_ver, x_time)"

@@ -24,7 +24,6 @@ from tests.commands import shuniu
 from tests.front_db.standard import CATALOGUE, CODES, ELEMENTS, RESOURCE, RESOURCES
 from tests.records import shape
 
-pytestmark = pytest.mark.timeout(90)
 FIRMS = {
     "name": "qyss",
     "columns": [{"name": "code", "length": 18}, {"name": "name", "length": 60}],

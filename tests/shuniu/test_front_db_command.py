@@ -23,7 +23,6 @@ from tests.commands import shuniu
 from tests.front_db.standard import CATALOGUE, CODES, ELEMENTS, RESOURCE, RESOURCES
 from tests.records import shape
 
-pytestmark = pytest.mark.timeout(90)
 TABLE = ("--resource", "testCase")
 
 

@@ -276,7 +276,6 @@ PROGRAMS = {
 }
 
 
-@pytest.mark.timeout(90)
 @pytest.mark.parametrize("language", sorted(PROGRAMS))
 async def test_its_programs_run(door: Door, folder: Path, language: str) -> None:
     """Signed by their own code, accepted by the hub; again it is a repeat; with a wrong key they are

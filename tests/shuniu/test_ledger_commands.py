@@ -31,7 +31,6 @@ from tests.commands import Done
 from tests.hub.ledger_rows import a_row, keep
 from tests.records import shape
 
-pytestmark = pytest.mark.timeout(90)  # each command is a process
 AT = datetime(2026, 11, 5, 8, tzinfo=UTC)
 Shuniu = Callable[..., Done]
 

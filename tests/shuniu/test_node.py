@@ -23,7 +23,7 @@ from shuniu.node_identity import NodeIdentity, Process, identity_in, login_works
 from shuniu.node_install import plain_path, scripts_folder
 
 # Each of these starts a broker, which takes seconds; together on one worker they do not fight.
-pytestmark = [pytest.mark.timeout(90), pytest.mark.xdist_group("private_node")]
+pytestmark = pytest.mark.xdist_group("private_node")
 
 _HUB = """
 import pathlib, sys, time

@@ -23,7 +23,6 @@ from tests.front_db.standard import LEFT_AT, good_row
 from tests.records import shape
 from tests.shuniu.table_exchange import Exchange, exchanging
 
-pytestmark = pytest.mark.timeout(120)
 MIDNIGHT = datetime.fromisoformat("2026-03-03T00:00:00+08:00")
 DAY = date(2026, 3, 2)
 COUNT = 12

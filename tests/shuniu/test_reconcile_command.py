@@ -13,7 +13,6 @@ from shuniu.reconcile.run import legs_of
 from tests.commands import shuniu
 from tests.shuniu.table_exchange import the_plan
 
-pytestmark = pytest.mark.timeout(90)
 SITE = Path(__file__).parents[2] / "sites" / "reference"
 
 

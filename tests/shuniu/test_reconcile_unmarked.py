@@ -42,7 +42,6 @@ from tests.servers.keeper import Facts, shared
 from tests.shuniu.table_exchange import Exchange, exchanging
 from tests.shuniu.test_reconcile import Clock, kinds
 
-pytestmark = pytest.mark.timeout(120)
 NOON = datetime.fromisoformat("2026-03-02T12:00:00+08:00")
 MAKE_SLOT = "SELECT pg_create_logical_replication_slot(%s, 'pgoutput')"
 DROP_SLOT = (

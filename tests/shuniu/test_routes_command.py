@@ -11,8 +11,6 @@ import pytest
 from tests.commands import shuniu
 from tests.hub.site import small_texts
 
-pytestmark = pytest.mark.timeout(90)
-
 
 @dataclass(frozen=True, slots=True)
 class Hub:

@@ -32,7 +32,6 @@ from simulators.writing import Habits
 from tests.front_db.plain import fresh_store
 from tests.simulators.front_ends import CALLS, Clock, Flow, the_site
 
-pytestmark = pytest.mark.timeout(120)
 DAYS = 2
 ALL, LOCK = "all of it", "a lock for long"
 BAD: dict[str, Habits] = {

@@ -27,7 +27,6 @@ from tests.hub.conftest import eventually
 from tests.simulators.exchange import SITE, a_delivery, profile
 from tests.simulators.test_province_library import accepted, result
 
-pytestmark = pytest.mark.timeout(120)
 CASES, PATIENCE_S = 10, 60.0
 REFUSED_EVERY = 5
 SPOT_CHECK = "抽检不合格，请核实后重新上报"

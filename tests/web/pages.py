@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import uvicorn
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 from starlette.applications import Starlette
 
 __all__ = ["CHROMIUM", "Watched", "chromium", "serving", "watched"]
@@ -25,6 +25,9 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+# A machine under load: longer than any page takes, shorter than a test may.
+PATIENCE_MS = 30_000
+expect.set_options(timeout=PATIENCE_MS)
 
 
 @asynccontextmanager
@@ -78,7 +81,7 @@ async def watched(
         java_script_enabled=scripts,
         viewport={"width": width, "height": 900},
     )
-    context.set_default_timeout(30_000)
+    context.set_default_timeout(PATIENCE_MS)
     page = await context.new_page()
     made = Watched(page, context)
     page.on("pageerror", lambda error: made.complaints.append(str(error)))

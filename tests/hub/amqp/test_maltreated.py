@@ -24,7 +24,7 @@ from tests.hub.amqp.conftest import QUORUM, Message, publish
 from tests.hub.conftest import a_step, eventually, now, running_engine
 from tests.hub.test_gateway import Door
 
-pytestmark = [pytest.mark.xdist_group("broker_node"), pytest.mark.timeout(60)]
+pytestmark = pytest.mark.xdist_group("broker_node")
 
 
 @asynccontextmanager

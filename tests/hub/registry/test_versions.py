@@ -12,6 +12,7 @@ import pytest
 from catalog.lifecycle.steps import Act, Reason, Said
 from hub.plan import Plan
 from hub.registry.releasing import Releaser
+from hub.registry.texts import with_version
 from hub.registry.version_rows import acts_of
 from hub.registry.versions import VersionDesk
 from hub.releases import apply, live_number, loaded, plan_of
@@ -144,6 +145,28 @@ async def test_what_does_not_fit_is_not_published(desk: VersionDesk) -> None:
     ]
     assert {1: "published", 2: "authority-review"} == await states(desk)
     assert 1 == await desk.store.read(live_number)
+
+
+async def test_what_was_looked_at_is_published_without_a_second_check(desk: VersionDesk) -> None:
+    """The whole site is compiled once for the same texts, and again for other ones."""
+    compiled: list[str] = []
+
+    def counted(texts: Mapping[str, str]) -> Plan:
+        compiled.append(texts[RESOURCE])
+        return plan_of(texts)
+
+    await desk.adopt()
+    await desk.draft(SECOND_TEXT, EDITOR)
+    await through(desk)
+    releaser = Releaser(desk.store, counted, desk.clock)
+    reviewed = VersionDesk(store=desk.store, releaser=releaser, terms=TERMS, clock=desk.clock)
+    ours = with_version(FIRST, NAME, SECOND_TEXT)
+    for edit in (lambda _: ours, lambda _: ours, lambda texts: texts):
+        await releaser.tried(edit)
+    await reviewed.act(NAME, 2, Act.PUBLISH, AUTHORITY)
+
+    assert [SECOND_TEXT, FIRST[RESOURCE]] == compiled
+    assert ours == await live_texts(reviewed)
 
 
 async def test_one_version_at_a_time_and_numbers_without_gaps(desk: VersionDesk) -> None:
