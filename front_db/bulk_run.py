@@ -25,7 +25,7 @@ from sqlalchemy.exc import DBAPIError
 from front_db.bulk import Aside, Journal, Load, PageDone, Place, Take, key_sum, loadable
 from front_db.bulk_pages import Good, Prepared, Preparer
 from front_db.bulk_postgres import Bytes, PostgresTarget, Texts
-from front_db.pace import PageSize
+from front_db.pace import MOST_ROWS, PageSize
 from front_db.troubles import blames_a_row, is_taken
 from front_db.write import write_rows
 from schemas.errors import Fault, HubError, Misconfigured, Rejected, Transient
@@ -59,8 +59,6 @@ class Loaded:
 
 MOST_SHOWN = 200
 MOST_ASIDE = 10_000
-# Of rows of 1 KB, three pages under way take 150 MB.
-MOST_ROWS = 16_000
 
 
 @dataclass(slots=True)

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from front_db.bulk import Take
 from front_db.contract import Name
+from front_db.pace import MOST_ROWS
 
 __all__ = ["LoadFrom"]
 
@@ -38,4 +39,6 @@ class LoadFrom(BaseModel):
     rate_rows_s: Annotated[
         int, Field(ge=0, description="At most so many rows in a second; 0: any.")
     ] = 0
-    page_rows: Annotated[int, Field(ge=1, le=100_000, description="Most rows of a page.")] = 16_000
+    page_rows: Annotated[int, Field(ge=1, le=100_000, description="Most rows of a page.")] = (
+        MOST_ROWS
+    )

@@ -9,7 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["PageSize"]
+__all__ = ["MOST_ROWS", "PageSize"]
+
+# Of rows of 1 KB, the three pages of a bulk load that are under way take 160 MB.
+MOST_ROWS = 16_000
 
 
 @dataclass(slots=True)

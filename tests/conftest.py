@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
-import pymysql
 import pytest
 from hypothesis import HealthCheck, settings
 from psycopg import sql
@@ -22,6 +21,7 @@ from psycopg import sql
 from shuniu.node import PrivateNode
 from tests.servers.keeper import Facts, shared
 from tests.servers.loopback import guard
+from tests.servers.mysqld import administered
 from tests.servers.rabbitmq import VirtualHosts
 
 guard()
@@ -139,16 +139,7 @@ def _mariadb(servers_root: Path) -> Facts:
 def mariadb_url(_mariadb: Facts) -> Iterator[str]:
     """The address of a fresh MariaDB database, for SQLAlchemy with PyMySQL."""
     name, facts = _fresh_name(), _mariadb
-    with (
-        pymysql.connect(
-            host=facts["host"],
-            port=int(facts["port"]),
-            user=facts["user"],
-            password=facts["password"],
-            autocommit=True,
-        ) as admin,
-        admin.cursor() as cursor,
-    ):
+    with administered(facts) as cursor:
         # A name of our own making: letters, digits and underscores.
         cursor.execute(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
         at = f"{facts['user']}:{facts['password']}@{facts['host']}:{facts['port']}"

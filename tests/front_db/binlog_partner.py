@@ -25,6 +25,7 @@ from front_db.origin import Origin
 from front_db.selfcheck import Check, Checked, self_check
 from hub.store import Store
 from tests.servers.keeper import Facts
+from tests.servers.mysqld import administered
 
 __all__ = ["DESCRIBED", "ROWS", "BinlogPartner", "fresh_partner"]
 
@@ -171,16 +172,7 @@ def fresh_partner(facts: Facts) -> Iterator[BinlogPartner]:
     name = f"test_{os.getpid()}_{next(_numbers)}"
     server = f"{facts['host']}:{facts['port']}"
     admin = f"mysql+pymysql://{facts['user']}:{facts['password']}@{server}"
-    with (
-        pymysql.connect(
-            host=facts["host"],
-            port=int(facts["port"]),
-            user=facts["user"],
-            password=facts["password"],
-            autocommit=True,
-        ) as line,
-        line.cursor() as cursor,
-    ):
+    with administered(facts) as cursor:
         cursor.execute(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
         cursor.execute(f"CREATE USER {name}@'127.0.0.1' IDENTIFIED BY %s", (facts["password"],))
         cursor.execute(f"GRANT SELECT ON {name}.* TO {name}@'127.0.0.1'")

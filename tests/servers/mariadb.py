@@ -6,23 +6,17 @@ MySQL in its place, where `tests.servers.mysql` is asked for.
 from __future__ import annotations
 
 import os
-import secrets
 import subprocess
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-import pymysql
-
-from shuniu.node_identity import free_port
-from tests.servers import mysql
+from tests.servers import mysql, mysqld
 from tests.servers.keeper import Facts
 from tests.servers.unprivileged import owned_folder, unprivileged
 
 __all__ = ["WITHOUT_LOG", "serving", "serving_with"]
 
-_READY_S = 60.0
 _QUICK = (
     "--bind-address=127.0.0.1",
     "--skip-name-resolve",
@@ -56,7 +50,6 @@ def serving_with(folder: Path, options: Sequence[str]) -> Iterator[Facts]:
     place = owned_folder(folder / "db", owner)
     # A server that starts takes away what other servers have put into the same folder meanwhile.
     surroundings = os.environ | {"TMPDIR": str(owned_folder(place / "tmp", owner))}
-    password = secrets.token_urlsafe(12)
     subprocess.run(
         [
             *("/usr/bin/mariadb-install-db", "--no-defaults", f"--datadir={place / 'data'}"),
@@ -67,40 +60,7 @@ def serving_with(folder: Path, options: Sequence[str]) -> Iterator[Facts]:
         env=surroundings,
         **owner,
     )
-    first = folder / "first.sql"
-    first.write_text(
-        f"CREATE USER shuniu@'127.0.0.1' IDENTIFIED BY '{password}';\n"
-        "GRANT ALL ON *.* TO shuniu@'127.0.0.1' WITH GRANT OPTION;\n",
-        encoding="ascii",
-    )
-    port = free_port()
-    server = subprocess.Popen(
-        [
-            *(server_program, "--no-defaults", f"--datadir={place / 'data'}", f"--port={port}"),
-            *(f"--socket={place / 'socket'}", f"--pid-file={place / 'pid'}"),
-            *(f"--init-file={first}", *_QUICK, *options),
-        ],
-        cwd="/",
-        env=surroundings,
-        **owner,
-    )
-    try:
-        _ready(server, password, port)
-        first.unlink()
-        yield {"host": "127.0.0.1", "port": str(port), "user": "shuniu", "password": password}
-    finally:
-        server.terminate()
-        server.wait(30)
-
-
-def _ready(server: subprocess.Popen[bytes], password: str, port: int) -> None:
-    deadline = time.monotonic() + _READY_S
-    while True:
-        try:
-            pymysql.connect(host="127.0.0.1", port=port, user="shuniu", password=password).close()
-        except pymysql.err.OperationalError:
-            assert server.poll() is None, "MariaDB ended while starting"
-            assert time.monotonic() < deadline, "MariaDB was not ready in time"
-            time.sleep(0.05)
-        else:
-            return
+    command = (server_program, "--no-defaults", f"--datadir={place / 'data'}")
+    server = mysqld.Program([str(part) for part in command], surroundings, owner)
+    with mysqld.serving(server, folder, [*_QUICK, *options]) as facts:
+        yield facts

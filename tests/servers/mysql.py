@@ -7,23 +7,18 @@ Form       ``SHUNIU_TEST_MYSQL`` names the folder that ``scripts/mysql`` made: a
 from __future__ import annotations
 
 import os
-import secrets
 import shlex
 import subprocess
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import pymysql
-
-from shuniu.node_identity import free_port
+from tests.servers import mysqld
 from tests.servers.keeper import Facts
 from tests.servers.unprivileged import owned_folder, unprivileged
 
 __all__ = ["asked_for", "serving_with"]
 
-_READY_S = 60.0
 _QUICK = (
     "--bind-address=127.0.0.1",
     "--mysqlx=OFF",
@@ -55,32 +50,12 @@ def serving_with(root: Path, folder: Path, options: Sequence[str]) -> Iterator[F
     share = ("--no-defaults", f"--datadir={place / 'data'}", f"--basedir={root / 'usr'}")
     made = [*program, *share, "--initialize-insecure", "--innodb-flush-method=nosync"]
     subprocess.run(made, check=True, cwd="/", env=surroundings, **owner)
-    password = secrets.token_urlsafe(12)
-    first = folder / "first.sql"
-    first.write_text(
-        f"CREATE USER shuniu@'127.0.0.1' IDENTIFIED BY '{password}';\n"
-        "GRANT ALL ON *.* TO shuniu@'127.0.0.1' WITH GRANT OPTION;\n"
-        "DROP USER root@localhost;\n",
-        encoding="ascii",
-    )
-    port = free_port()
-    server = subprocess.Popen(
-        [
-            *(*program, *share, f"--port={port}", f"--socket={place / 'socket'}"),
-            *(f"--pid-file={place / 'pid'}", f"--init-file={first}", *_QUICK, *options),
-            *shlex.split(os.environ.get("SHUNIU_TEST_MYSQL_OPTIONS", "")),
-        ],
-        cwd="/",
-        env=surroundings,
-        **owner,
-    )
-    try:
-        _ready(server, password, port)
-        first.unlink()
-        yield {"host": "127.0.0.1", "port": str(port), "user": "shuniu", "password": password}
-    finally:
-        server.terminate()
-        server.wait(30)
+    own = shlex.split(os.environ.get("SHUNIU_TEST_MYSQL_OPTIONS", ""))
+    server = mysqld.Program([*program, *share], surroundings, owner)
+    with mysqld.serving(
+        server, folder, [*_QUICK, *options, *own], "DROP USER root@localhost;\n"
+    ) as facts:
+        yield facts
 
 
 def _program(root: Path) -> list[str]:
@@ -90,16 +65,3 @@ def _program(root: Path) -> list[str]:
     (loader,) = (root / "usr").glob("lib*/ld-linux-*.so.?")
     (libraries,) = (root / "usr/lib").glob("*-linux-gnu")
     return [str(loader), "--library-path", str(libraries), str(server)]
-
-
-def _ready(server: subprocess.Popen[bytes], password: str, port: int) -> None:
-    deadline = time.monotonic() + _READY_S
-    while True:
-        try:
-            pymysql.connect(host="127.0.0.1", port=port, user="shuniu", password=password).close()
-        except pymysql.err.OperationalError:
-            assert server.poll() is None, "MySQL ended while starting"
-            assert time.monotonic() < deadline, "MySQL was not ready in time"
-            time.sleep(0.05)
-        else:
-            return
