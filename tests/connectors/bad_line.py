@@ -57,10 +57,13 @@ class BadLine:
             asyncio.create_task(self._there(reader, far_writer), name="system line there"),
             asyncio.create_task(self._back(far_reader, writer), name="system line back"),
         }
-        await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
-        for each in (writer, far_writer):
-            each.transport.abort()
-        await asyncio.wait(calls)
+        try:
+            await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            # Also of one who came at the very end, and is cancelled.
+            for each in (writer, far_writer):
+                each.transport.abort()
+            await asyncio.wait(calls)
 
     async def close(self) -> None:
         """Cut everything, and wait until nobody holds on to it."""

@@ -59,11 +59,13 @@ class Relay:
             asyncio.create_task(_carry(reader, to_broker)),
             asyncio.create_task(_carry(from_broker, writer)),
         ]
-        await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
-        for line in lines:
-            line.transport.abort()
-        await asyncio.gather(*ways, return_exceptions=True)
-        self._lines -= lines
+        try:
+            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for line in lines:
+                line.transport.abort()
+            await asyncio.gather(*ways, return_exceptions=True)
+            self._lines -= lines
 
 
 async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
