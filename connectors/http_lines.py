@@ -7,8 +7,10 @@ Careful    httpcore closes the line where the greeting fails, and not where it i
 
 from __future__ import annotations
 
+import select
 import ssl
 from collections.abc import Iterable
+from socket import socket
 from typing import Any
 
 import httpcore
@@ -38,6 +40,7 @@ class _Lines(httpcore.AnyIOBackend):
 class _Line(httpcore.AsyncNetworkStream):
     def __init__(self, line: httpcore.AsyncNetworkStream) -> None:
         self._line = line
+        self._socket: socket | None = line.get_extra_info("socket")
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109 - as above
         return await self._line.read(max_bytes, timeout)
@@ -49,6 +52,9 @@ class _Line(httpcore.AsyncNetworkStream):
         await self._line.aclose()
 
     def get_extra_info(self, info: str) -> Any:
+        # Of every idle line, at each call: has the other side closed it?
+        if info == "is_readable":
+            return _is_readable(self._socket)
         return self._line.get_extra_info(info)
 
     async def start_tls(
@@ -58,7 +64,16 @@ class _Line(httpcore.AsyncNetworkStream):
         timeout: float | None = None,  # noqa: ASYNC109 - as above
     ) -> httpcore.AsyncNetworkStream:
         try:
-            return await self._line.start_tls(ssl_context, server_hostname, timeout)
+            return _Line(await self._line.start_tls(ssl_context, server_hostname, timeout))
         except BaseException:
             await self._line.aclose()
             raise
+
+
+def _is_readable(line: socket | None) -> bool:
+    """Whether a read would return at once, as it does of a line that is closed."""
+    if line is None or line.fileno() < 0:
+        return True
+    poll = select.poll()
+    poll.register(line.fileno(), select.POLLIN)
+    return bool(poll.poll(0))

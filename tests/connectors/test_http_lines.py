@@ -29,3 +29,28 @@ async def test_a_greeting_of_tls_that_is_given_up_leaves_no_line_open() -> None:
             await closed.wait()
 
     assert "target.timeout" == raised.value.code
+
+
+async def test_a_line_that_the_other_side_closed_is_not_used_again() -> None:
+    """Seen before the next call is written: it goes over a line of its own, and is not in doubt."""
+    came: list[asyncio.StreamWriter] = []
+
+    async def once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        came.append(writer)
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        await writer.drain()
+        if len(came) == 1:
+            writer.close()
+        await reader.read()
+
+    async with talking(once) as port, new_client(20.0) as client:
+        replies = []
+        for _ in range(2):
+            replies.append(
+                await ask(client, client.build_request("GET", f"http://127.0.0.1:{port}/"), 10)
+            )
+            await came[0].wait_closed()
+
+    assert [200, 200] == [reply.status for reply in replies]
+    assert 2 == len(came)
