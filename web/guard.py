@@ -7,6 +7,7 @@ Form       a POST is ``application/x-www-form-urlencoded`` of at most `MOST_BYTE
            are in ``request.state.form``. Or it is ``application/json`` of at most `MOST_JSON_BYTES`
            bytes, and carries the token of its cookie in the header `CSRF_HEADER`. At an address for
            *uploads* it is ``multipart/form-data`` with one file, in ``request.state.upload``
+           What is refused is told as the application tells its errors (*refused*)
 Careful    doors for machines (*open_to*: path prefixes) prove themselves otherwise: signed requests
 """
 
@@ -14,20 +15,22 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from urllib.parse import parse_qs, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import cookie_parser
-from starlette.responses import PlainTextResponse
+from starlette.requests import Request, cookie_parser
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from schemas.errors import Fault
 from web.upload import Refused, taken
 
 __all__ = ["CSRF_COOKIE", "CSRF_FIELD", "CSRF_HEADER", "HEADERS", "MOST_BYTES", "Form", "Guard"]
 
 Form = dict[str, list[str]]
+Refusal = Callable[[Request, Fault, int], Response]
 CSRF_COOKIE, CSRF_FIELD, CSRF_HEADER = "shuniu_csrf", "csrf", "x-shuniu-csrf"
 MOST_BYTES, MOST_FIELDS, MOST_JSON_BYTES = 524_288, 10_000, 2_097_152
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -51,11 +54,13 @@ class Guard:
     def __init__(
         self,
         app: ASGIApp,
+        refused: Refusal,
         open_to: Sequence[str] = ("/in/",),
         uploads: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
         """*uploads*: by path, how many bytes the file has at most."""
-        self._app, self._open_to, self._uploads = app, tuple(open_to), uploads
+        self._app, self._refused = app, refused
+        self._open_to, self._uploads = tuple(open_to), uploads
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"].startswith(self._open_to):
@@ -75,15 +80,16 @@ class Guard:
             return
         # Another site's form cannot send this type, nor its script our header, without being asked.
         as_json = kind == "application/json"
-        body = await _body(receive, MOST_JSON_BYTES if as_json else MOST_BYTES)
+        most = MOST_JSON_BYTES if as_json else MOST_BYTES
+        body = await _body(receive, most)
         form: Form | None = None
         if body is not None:
             form = {} if as_json else _form(body)
         given = headers.get(CSRF_HEADER, "") if as_json else (form or {}).get(CSRF_FIELD, [""])[0]
         if form is None:
-            await PlainTextResponse("", 413)(scope, receive, guarded)
+            await self._tell(_too_large(most), 413, scope, receive, guarded)
         elif not (_same_origin(headers) and known and _proved(given, known)):
-            await PlainTextResponse("403", 403)(scope, receive, guarded)
+            await self._tell(_ELSEWHERE, 403, scope, receive, guarded)
         else:
             scope["state"]["form"] = form
             await self._app(scope, _again(body or b"", receive), guarded)
@@ -91,21 +97,36 @@ class Guard:
     async def _take_file(self, scope: Scope, receive: Receive, send: Send, token: str) -> None:
         # Before the file is read: who is nobody may not make us read one.
         if not (_same_origin(Headers(scope=scope)) and token):
-            await PlainTextResponse("403", 403)(scope, receive, send)
+            await self._tell(_ELSEWHERE, 403, scope, receive, send)
             return
+        most = self._uploads[scope["path"]]
         try:
-            upload = await taken(scope, receive, self._uploads[scope["path"]])
+            upload = await taken(scope, receive, most)
         except Refused as error:
-            await PlainTextResponse("", error.status)(scope, receive, send)
+            fault = _too_large(most) if error.status == 413 else Fault("web.upload.broken")
+            await self._tell(fault, error.status, scope, receive, send)
             return
         try:
             if not _proved(upload.fields.get(CSRF_FIELD, [""])[0], token):
-                await PlainTextResponse("403", 403)(scope, receive, send)
+                await self._tell(_ELSEWHERE, 403, scope, receive, send)
                 return
             scope["state"].update(form=upload.fields, upload=upload.file)
             await self._app(scope, _again(b"", receive), send)
         finally:
             await upload.close()
+
+    async def _tell(
+        self, fault: Fault, status: int, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        answer = self._refused(Request(scope), fault, status)
+        await answer(scope, receive, send)
+
+
+_ELSEWHERE = Fault("web.post.unproven")
+
+
+def _too_large(most_bytes: int) -> Fault:
+    return Fault("web.post.too-large", "", {"most_kb": most_bytes // 1024})
 
 
 def _with_headers(send: Send, fresh: str) -> Send:

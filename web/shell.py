@@ -151,7 +151,8 @@ class Shell:
 
     def middleware(self, open_to: Sequence[str] = ("/in/",)) -> list[Middleware]:
         """For `Starlette(middleware=…)`. *open_to*: path prefixes of doors for machines."""
-        return [Middleware(Guard, open_to=tuple(open_to), uploads=self._uploads)]
+        uploads = self._uploads
+        return [Middleware(Guard, self._error, open_to=tuple(open_to), uploads=uploads)]
 
     def take_files(self, path: str, most_bytes: int) -> None:
         """Let a form at *path* send one file, of at most so many bytes; see `file_of`."""

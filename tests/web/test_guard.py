@@ -116,12 +116,30 @@ async def test_the_cookie_is_not_for_scripts_nor_other_sites(client: httpx.Async
 
 
 async def test_a_form_too_large_is_not_read_to_its_end(client: httpx.AsyncClient) -> None:
-    """64 KB are the most a console's form may have."""
+    """Whatever is behind the most that a form may have."""
     token = (await client.get("/")).text
 
     answer = await client.post("/act", data={CSRF_FIELD: token, "x": "a" * MOST_BYTES})
 
     assert 413 == answer.status_code
+
+
+@pytest.mark.parametrize(
+    ("accept", "shown"),
+    [("text/html", "text/html; charset=utf-8"), ("application/json", "application/problem+json")],
+)
+async def test_a_person_is_told_why(client: httpx.AsyncClient, accept: str, shown: str) -> None:
+    """On a page of ours, or to the script that sent the form in the background: in words, and what to do."""
+    token = (await client.get("/")).text
+    headers = {"accept": accept, "accept-language": "en"}
+
+    large = {CSRF_FIELD: token, "x": "a" * MOST_BYTES}
+    too_large = await client.post("/act", data=large, headers=headers)
+    unproven = await client.post("/act", data={CSRF_FIELD: "old"}, headers=headers)
+
+    assert [shown, shown] == [each.headers["content-type"] for each in (too_large, unproven)]
+    assert f"at most {MOST_BYTES // 1024} KB" in too_large.text
+    assert "reload the page" in unproven.text
 
 
 async def test_doors_for_machines_are_left_alone(client: httpx.AsyncClient) -> None:
