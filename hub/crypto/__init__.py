@@ -1,4 +1,4 @@
-"""Commercial cryptography (国密): SM3 digests and signatures, SM4 sealing, from `cryptography`."""
+"""Commercial cryptography (国密): SM3 digests and signatures and SM4 sealing, from `cryptography`; SM2 signatures."""
 
 from __future__ import annotations
 
