@@ -17,13 +17,14 @@ from typing import Annotated, Any, ClassVar, Self
 
 import httpx
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, HttpUrl, SecretStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, HttpUrl, model_validator
 
 from connectors.calls import Call, path_of
 from connectors.http_client import Reply, ask, new_client
 from connectors.refusals import code_word, fit_to_show
 from connectors.safe_json import read_json
 from connectors.signing import Nonces, signed_headers, sm3, verify
+from connectors.signing_settings import SigningSettings
 from hub.port import Cursor, Inbound, Outbound, Traits
 from schemas.errors import Misconfigured, Rejected, Transient
 from schemas.message import Answer, Body, Delivery, MessageId, Record, SystemCode
@@ -76,11 +77,10 @@ class Feed(_Settings):
     page_rows: Annotated[int, Field(ge=1, le=1000, description="Entries asked for at once.")] = 200
 
 
-class Settings(_Settings):
+class Settings(SigningSettings):
     """A profile. The descriptions are the manual."""
 
     url: Annotated[HttpUrl, Field(description="Where it listens, with the context path.")]
-    secret: Annotated[SecretStr, Field(description="Shared with the system, for signatures.")]
     timeout_s: Annotated[float, Field(gt=0, le=60, description="Longest wait, seconds.")] = 10.0
     number: Annotated[str, Field(description="Path of the system's number in its answer.")] = (
         "number"
@@ -99,6 +99,10 @@ class Settings(_Settings):
     feed: Annotated[Feed | None, Field(description="Where it tells what is new.")] = None
     receives: Annotated[bool, Field(description="Whether it pushes to us.")] = False
 
+    @model_validator(mode="after")
+    def _can_be_believed(self) -> Self:
+        return self._with_public_key(pushes=self.receives)
+
 
 class HttpJson:
     """One such system. *transport* is replaced in tests; *clock* stamps what we sign."""
@@ -115,7 +119,7 @@ class HttpJson:
     ) -> None:
         self._system, self._settings, self._clock = system, settings, clock
         self._base = str(settings.url).rstrip("/")
-        self._nonces = Nonces()
+        self._nonces, self._agreed = Nonces(), settings.scheme()
 
     @property
     def abilities(self) -> frozenset[str]:
@@ -176,8 +180,7 @@ class HttpJson:
         """The cursor is all there is to remember."""
 
     def receive(self, request: Inbound, /) -> Sequence[Record]:
-        secret = self._settings.secret.get_secret_value()
-        verify(secret, str(self._system), request, self._nonces)
+        verify(self._agreed, str(self._system), request, self._nonces)
         body = read_json(request.body)
         if not isinstance(body, dict):
             raise Rejected("json.not-object", "One JSON object is expected")
@@ -202,13 +205,7 @@ class HttpJson:
         timeout_s: float | None = None,
     ) -> Reply:
         url = f"{self._base}/{path.lstrip('/')}"
-        signed = signed_headers(
-            self._settings.secret.get_secret_value(),
-            method=method,
-            url=url,
-            body=body,
-            at=self._clock(),
-        )
+        signed = signed_headers(self._agreed, method=method, url=url, body=body, at=self._clock())
         request = self._http.build_request(
             method, url, content=body, headers=signed | dict(headers or {})
         )

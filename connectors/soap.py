@@ -112,7 +112,7 @@ class Soap:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._system, self._settings, self._clock = system, settings, clock
-        self._nonces = Nonces()
+        self._nonces, self._agreed = Nonces(), settings.scheme()
 
     @property
     def abilities(self) -> frozenset[str]:
@@ -194,8 +194,7 @@ class Soap:
 
     def receive(self, request: Inbound, /) -> Sequence[Record]:
         receives = self._settings.receives
-        secret = self._settings.secret.get_secret_value()
-        verify(secret, str(self._system), request, self._nonces)
+        verify(self._agreed, str(self._system), request, self._nonces)
         if receives is None:
             raise Misconfigured("sender.denied", "This system does not call us")
         call = _body(read_xml(request.body))
@@ -262,13 +261,7 @@ class Soap:
         self, method: str, query: str, body: bytes, headers: dict[str, str], timeout_s: float
     ) -> Reply:
         url = f"{self._settings.url}{query}"
-        signed = signed_headers(
-            self._settings.secret.get_secret_value(),
-            method=method,
-            url=url,
-            body=body,
-            at=self._clock(),
-        )
+        signed = signed_headers(self._agreed, method=method, url=url, body=body, at=self._clock())
         request = self._http.build_request(method, url, content=body, headers=signed | headers)
         return await ask(self._http, request, timeout_s)
 

@@ -8,9 +8,11 @@ Units  seconds, rows
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, HttpUrl, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, HttpUrl, model_validator
+
+from connectors.signing_settings import SigningSettings
 
 __all__ = ["Attachment", "Feed", "Kind", "Receives", "Settings", "Words"]
 
@@ -68,11 +70,10 @@ class Receives(_Settings):
     attachments: Mapping[str, Attachment] = {}
 
 
-class Settings(_Settings):
+class Settings(SigningSettings):
     """A profile. The descriptions are the manual."""
 
     url: Annotated[HttpUrl, Field(description="Where it listens.")]
-    secret: Annotated[SecretStr, Field(description="Shared with the system, for signatures.")]
     wsdl: Annotated[str, Field(description="Its description, e.g. site://wsdl/x.wsdl.")]
     timeout_s: Annotated[float, Field(gt=0, le=60, description="Longest wait, seconds.")] = 10.0
     key: Annotated[str, Field(description="Element that carries our key.")] = "requestId"
@@ -83,3 +84,7 @@ class Settings(_Settings):
     delivers: Annotated[bool, Field(description="Whether it takes deliveries.")] = True
     feed: Annotated[Feed | None, Field(description="How it tells what has changed.")] = None
     receives: Annotated[Receives | None, Field(description="How it calls us.")] = None
+
+    @model_validator(mode="after")
+    def _can_be_believed(self) -> Self:
+        return self._with_public_key(pushes=self.receives is not None)
