@@ -17,14 +17,21 @@ from typing import Annotated, Any, ClassVar, Self
 
 import httpx
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, HttpUrl, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    HttpUrl,
+    field_validator,
+    model_validator,
+)
 
 from connectors.calls import Call, path_of
 from connectors.http_client import Reply, ask, new_client
 from connectors.refusals import code_word, fit_to_show
 from connectors.safe_json import read_json
 from connectors.signing import Nonces, signed_headers, sm3, verify
-from connectors.signing_settings import SigningSettings
+from connectors.signing_settings import SigningSettings, believable
 from hub.port import Cursor, Inbound, Outbound, Traits
 from schemas.errors import Misconfigured, Rejected, Transient
 from schemas.message import Answer, Body, Delivery, MessageId, Record, SystemCode
@@ -99,9 +106,7 @@ class Settings(SigningSettings):
     feed: Annotated[Feed | None, Field(description="Where it tells what is new.")] = None
     receives: Annotated[bool, Field(description="Whether it pushes to us.")] = False
 
-    @model_validator(mode="after")
-    def _can_be_believed(self) -> Self:
-        return self._with_public_key(pushes=self.receives)
+    _believed = field_validator("receives")(believable)
 
 
 class HttpJson:

@@ -7,7 +7,7 @@ Careful    keys are tried when a profile is read, so that a wrong one is found b
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Literal, Self, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
 
@@ -15,7 +15,7 @@ from connectors.signing_schemes import HmacSm3, Scheme, Sm2
 from hub.crypto.sm2 import USER_ID, Sm2PrivateKey, Sm2PublicKey
 from schemas.errors import Misconfigured
 
-__all__ = ["SigningSettings"]
+__all__ = ["SigningSettings", "believable"]
 
 T = TypeVar("T")
 # Which settings belong to which scheme; those it cannot do without come first.
@@ -87,11 +87,14 @@ class SigningSettings(BaseModel):
             return Sm2(private, public, self.user_id)
         return HmacSm3(self.secret.get_secret_value() if self.secret else "")
 
-    def _with_public_key(self, *, pushes: bool) -> Self:
-        """For a profile whose system *pushes* to us: without its key nothing that it signs could be let in."""
-        if pushes and self.sign_type == "SM2" and self.public_key is None:
-            raise ValueError("a system that pushes with sign_type SM2 needs public_key")
-        return self
+
+def believable(receives: T, about: ValidationInfo) -> T:
+    """For the setting that says whether a system pushes to us: by SM2, that takes its public key."""
+    by_sm2 = about.data.get("sign_type") == "SM2"
+    # A key that is wrong is told already, and is not among the data.
+    if receives and by_sm2 and about.data.get("public_key", "") is None:
+        raise ValueError("a system that pushes with sign_type SM2 needs public_key")
+    return receives
 
 
 def _tried(read: Callable[[], object]) -> None:

@@ -8,11 +8,11 @@ Units  seconds, rows
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Self
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, HttpUrl, model_validator
+from pydantic import BaseModel, ConfigDict, Field, HttpUrl, field_validator
 
-from connectors.signing_settings import SigningSettings
+from connectors.signing_settings import SigningSettings, believable
 
 __all__ = ["Attachment", "Feed", "Kind", "Receives", "Settings", "Words"]
 
@@ -85,6 +85,4 @@ class Settings(SigningSettings):
     feed: Annotated[Feed | None, Field(description="How it tells what has changed.")] = None
     receives: Annotated[Receives | None, Field(description="How it calls us.")] = None
 
-    @model_validator(mode="after")
-    def _can_be_believed(self) -> Self:
-        return self._with_public_key(pushes=self.receives is not None)
+    _believed = field_validator("receives")(believable)

@@ -59,7 +59,19 @@ class SecretStore:
         except ValueError as error:
             raise Misconfigured("secret.key", "A key is not hexadecimal", name=name) from error
 
-    def _keep(self, name: str, value: str) -> None:
+    def keep_new(self, name: str, value: str) -> None:
+        """Keep *value*. Raises `Misconfigured` (``secret.there``) where the name is taken: a key that is
+        lost cannot be drawn again."""
+        try:
+            self.get(name)
+        except Misconfigured as error:
+            if error.code == "secret.missing" and self._keep(name, value):
+                return
+            if error.code != "secret.missing":
+                raise
+        raise Misconfigured("secret.there", "A secret of this name is there", name=name)
+
+    def _keep(self, name: str, value: str) -> bool:
         """Keep *value*, unless another process was quicker: none ever reads half of it."""
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         handle, draft = tempfile.mkstemp(dir=self._folder)
@@ -68,6 +80,7 @@ class SecretStore:
                 file.write(value)
             os.link(draft, self._folder / name)
         except FileExistsError:
-            return
+            return False
         finally:
             Path(draft).unlink()
+        return True

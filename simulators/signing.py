@@ -1,6 +1,6 @@
-"""Signing of requests as government gateways ask it: HMAC-SM3 over method, path, time and content.
+"""Signing of requests as government gateways ask it: over method, path, time and content, by HMAC-SM3 or SM2.
 
-Standard   GM/T 0004-2012 (SM3), RFC 2104 (HMAC)
+Standard   GM/T 0004-2012 (SM3), RFC 2104 (HMAC), GM/T 0003-2012 (SM2)
 Form       headers ``X-App-Id X-Timestamp X-Nonce X-Content-SM3 X-Sign-Type X-Key-Id X-Signature``;
            signed text: method, path, sorted query, app id, timestamp, nonce, content digest, one a line
 Units      the timestamp counts milliseconds since 1970, and may be 5 minutes off
@@ -18,6 +18,8 @@ from urllib.parse import parse_qsl, quote, urlsplit
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.hmac import HMAC
 
+from simulators.sm2_command import OpensslSm2
+
 __all__ = ["Doorkeeper", "signed_headers", "sm3"]
 
 WINDOW_MS = 300_000
@@ -31,9 +33,9 @@ def sm3(content: bytes) -> str:
 
 
 def signed_headers(
-    secret: str, *, app_id: str, method: str, url: str, body: bytes, now_ms: int
+    secret: str | OpensslSm2, *, app_id: str, method: str, url: str, body: bytes, now_ms: int
 ) -> dict[str, str]:
-    """The headers for a request of *app_id*."""
+    """The headers for a request of *app_id*. *secret*: what was agreed, a secret or a pair of keys."""
     parts = urlsplit(url)
     nonce, digest = secrets.token_hex(16), sm3(body)
     text = _signed_text(method, parts.path, parts.query, app_id, str(now_ms), nonce, digest)
@@ -42,16 +44,16 @@ def signed_headers(
         "X-Timestamp": str(now_ms),
         "X-Nonce": nonce,
         "X-Content-SM3": digest,
-        "X-Sign-Type": "HMAC-SM3",
+        "X-Sign-Type": _name(secret),
         "X-Key-Id": "1",
         "X-Signature": _signature(secret, text),
     }
 
 
 class Doorkeeper:
-    """Lets in who knows the secret, once per nonce."""
+    """Lets in who knows the secret, or has the key that was agreed, once per nonce."""
 
-    def __init__(self, secret: str) -> None:
+    def __init__(self, secret: str | OpensslSm2) -> None:
         self._secret = secret
         self._nonces: OrderedDict[str, None] = OrderedDict()
 
@@ -73,7 +75,9 @@ class Doorkeeper:
             return "报文摘要不符"
         app_id, digest = headers.get("x-app-id", ""), sm3(body)
         text = _signed_text(method, path, query, app_id, stamp, nonce, digest)
-        if not hmac.compare_digest(_signature(self._secret, text), headers.get("x-signature", "")):
+        if headers.get("x-sign-type", "HMAC-SM3") != _name(self._secret):
+            return "签名算法不符"
+        if not _proven(self._secret, text, headers.get("x-signature", "")):
             return "签名不符"
         if len(nonce) < 16 or nonce in self._nonces:
             return "随机数缺失或重复"
@@ -89,7 +93,19 @@ def _signed_text(method: str, path: str, query: str, *rest: str) -> str:
     return "\n".join((method.upper(), path, in_order, *rest))
 
 
-def _signature(secret: str, text: str) -> str:
+def _name(secret: str | OpensslSm2) -> str:
+    return "HMAC-SM3" if isinstance(secret, str) else "SM2"
+
+
+def _proven(secret: str | OpensslSm2, text: str, signature: str) -> bool:
+    if not isinstance(secret, str):
+        return secret.proves(text.encode(), signature)
+    return hmac.compare_digest(_signature(secret, text).encode(), signature.encode())
+
+
+def _signature(secret: str | OpensslSm2, text: str) -> str:
+    if not isinstance(secret, str):
+        return secret.sign(text.encode())
     code = HMAC(secret.encode(), hashes.SM3())
     code.update(text.encode())
     return code.finalize().hex()

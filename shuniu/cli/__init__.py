@@ -33,6 +33,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "catalog": (),
     "failures": (),
     "front-db": ("front_db_state", "capture", "load", "share"),
+    "keys": (),
     "routes": (),
 }
 

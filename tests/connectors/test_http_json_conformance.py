@@ -5,6 +5,7 @@ The partner checks our signatures with its own program (`simulators.signing`), a
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -30,6 +31,8 @@ from connectors.http_json import HttpJson, Settings
 from hub.port import Inbound
 from schemas.message import Body, Delivery, SystemCode
 from simulators.signing import Doorkeeper, signed_headers
+from simulators.sm2_command import OpensslSm2
+from tests.connectors.sm2_parties import parties
 from tests.connectors.socket_system import Asked, Said, SocketSystem, on_a_socket
 from tests.simulators.exchange import a_delivery
 
@@ -38,6 +41,7 @@ __all__ = ["SYSTEM", "JsonRig", "Statuses"]
 SECRET = "a-shared-secret-of-both"
 SYSTEM = SystemCode("one-window")
 PAGE_ROWS = 4
+needs_openssl = pytest.mark.skipif(not shutil.which("openssl"), reason="no openssl command")
 
 
 def said(status: int, document: object, **headers: str) -> Said:
@@ -50,7 +54,10 @@ class Statuses:
     def __init__(self) -> None:
         self.held: dict[str, dict[str, Any]] = {}
         self.told: list[dict[str, Any]] = []
-        self._doorkeeper = Doorkeeper(SECRET)
+        self._doorkeeper = self.a_doorkeeper()
+
+    def a_doorkeeper(self) -> Doorkeeper:
+        return Doorkeeper(SECRET)
 
     def answers(self, asked: Asked) -> Said:
         if why := self._stranger(asked):
@@ -114,13 +121,20 @@ class Words(Statuses):
         return super().says(fault, asked)
 
 
+class ByKeys(Statuses):
+    """Signs and verifies by SM2, with the openssl command."""
+
+    def a_doorkeeper(self) -> Doorkeeper:
+        return Doorkeeper(parties().partner)
+
+
 WORDS = {"done": ["0"], "repeated": ["1002"], "refused": ["4001"], "denied": ["4010"]}
 
 
 def settings(system: SocketSystem, **more: object) -> Settings:
-    return Settings.model_validate(
-        {"url": f"{system.url}/api", "secret": SECRET, "timeout_s": 2, **more}
-    )
+    signing = more.pop("signing", {"secret": SECRET})
+    assert isinstance(signing, dict)
+    return Settings.model_validate({"url": f"{system.url}/api", "timeout_s": 2, **signing, **more})
 
 
 class JsonRig:
@@ -159,10 +173,13 @@ class JsonRig:
         event = {"event_id": str(uuid4()), "who": PERSON, "材料": ["营业执照", 1.5, None]}
         return orjson.dumps(event)
 
+    def agreed(self, secret: str | None) -> str | OpensslSm2:
+        return secret or SECRET
+
     def pushed(self, document: bytes, *, secret: str | None = None) -> Inbound:
         at = datetime.now(UTC)
         headers = signed_headers(
-            secret or SECRET,
+            self.agreed(secret),
             app_id=SYSTEM,
             method="POST",
             url=f"http://hub/in/{SYSTEM}/event",
@@ -228,3 +245,38 @@ class TestHttpJsonReceives(ReceiverConformance):
             HttpJson(SYSTEM, settings(system, receives=True)) as receiver,
         ):
             yield JsonRig(tongue, system, receiver)
+
+
+@needs_openssl
+class TestHttpJsonDeliversBySm2(SinkConformance):
+    @pytest.fixture
+    async def rig(self) -> AsyncIterator[SinkRig]:
+        tongue = ByKeys()
+        async with (
+            on_a_socket(tongue) as system,
+            HttpJson(SYSTEM, settings(system, signing=parties().profile)) as sink,
+        ):
+            yield JsonRig(tongue, system, sink)
+
+
+class Sm2Rig(JsonRig):
+    """The partner pushes with its key. *secret*, which must not show, is the hub's own."""
+
+    secret = parties().hub.hex if shutil.which("openssl") else SECRET
+
+    def agreed(self, secret: str | None) -> str | OpensslSm2:
+        return parties().partner if secret is None else parties().stranger
+
+
+@needs_openssl
+class TestHttpJsonReceivesBySm2(ReceiverConformance):
+    @pytest.fixture
+    async def rig(self) -> AsyncIterator[ReceiverRig]:
+        tongue = ByKeys()
+        async with (
+            on_a_socket(tongue) as system,
+            HttpJson(
+                SYSTEM, settings(system, signing=parties().profile, receives=True)
+            ) as receiver,
+        ):
+            yield Sm2Rig(tongue, system, receiver)
