@@ -1,12 +1,12 @@
 """The bench ``gateway``: signed submissions over HTTP, beside a bare Starlette app on the same server.
 
-A submission is a record of 2 KB, signed by HMAC-SM3, with a nonce of its own; it is answered 202
+A submission is a record of 2 KB, signed by HMAC-SM3 or by SM2, with a nonce of its own; it is answered 202
 when the broker holds it. The bare app reads the body, parses it and answers 202. Both run in
 uvicorn with the hub's settings; the load comes from a process of its own that has signed before.
 
 Form       ratio keys ``starlette``: the gateway beside a hub that works off what comes in, to the
-           bare app; ``alone_starlette``: the gateway alone, its queue only filling
-Not here   SM2 signatures: `connectors.signing` has none yet
+           bare app; ``alone_starlette``: the gateway alone, its queue only filling; ``sm2_starlette``: as the
+           first, signed by SM2
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from bench.report import Report, Target
 from bench.rounds import Sample, interleaved
 from bench.site import ROUTE
 from bench.wire import Wire, opened
+from hub.crypto.sm2 import Sm2PrivateKey, new_key
 from hub.topology import PIPELINE, route_queue
 from schemas.errors import Transient
 from shuniu.node_identity import free_port
@@ -42,6 +43,7 @@ async def gateway(place: Place, options: Options, told: Callable[[str], None]) -
     variants = {
         "gateway": partial(served, "gateway", beside=True),
         "gateway_alone": partial(served, "gateway"),
+        "gateway_sm2": partial(served, "gateway", beside=True, sm2=True),
         "starlette": partial(served, "starlette"),
     }
     rounds = await interleaved(variants, options.repeats, told)
@@ -49,11 +51,15 @@ async def gateway(place: Place, options: Options, told: Callable[[str], None]) -
     report.take(rounds)
     report.compare("starlette", rounds.ratio("gateway", "starlette"))
     report.compare("alone_starlette", rounds.ratio("gateway_alone", "starlette"))
+    report.compare("sm2_starlette", rounds.ratio("gateway_sm2", "starlette"))
     return report
 
 
-async def _served(place: Place, messages: int, app: str, *, beside: bool = False) -> Sample:
+async def _served(
+    place: Place, messages: int, app: str, *, beside: bool = False, sm2: bool = False
+) -> Sample:
     """Serve *app*, with a hub *beside* it, and submit *messages* records."""
+    ours, theirs = (new_key(), new_key()) if sm2 else (None, None)
     async with AsyncExitStack() as stack:
         url = await stack.enter_async_context(place.broker())
         database = stack.enter_context(place.database())
@@ -63,14 +69,15 @@ async def _served(place: Place, messages: int, app: str, *, beside: bool = False
         port = free_port()
         server = await stack.enter_async_context(
             running(
-                python_program("web_server"), {**base, "app": app, "port": port, "secret": SECRET}
+                python_program("web_server"),
+                {**base, "app": app, "port": port, "signing": _signing(ours, theirs)},
             )
         )
         spec = {
             "port": port,
             "messages": messages,
             "connections": CONNECTIONS,
-            "secret": SECRET,
+            "signing": _signing(theirs, ours),
         }
         load = await stack.enter_async_context(running(python_program("web_load"), spec))
         children = [load, server]
@@ -96,6 +103,13 @@ async def _served(place: Place, messages: int, app: str, *, beside: bool = False
     return {**found, "cpu_us": cpu / messages * 1e6}
 
 
+def _signing(own: Sm2PrivateKey | None, other: Sm2PrivateKey | None) -> dict[str, str]:
+    """The part of a profile that is about signatures: by keys where there are some."""
+    if own is None or other is None:
+        return {"secret": SECRET}
+    return {"sign_type": "SM2", "private_key": own.hex, "public_key": other.public.hex}
+
+
 async def _holds(wire: Wire, queues: Sequence[str], count: int) -> bool:
     return await wire.depth(*queues) >= count
 
@@ -108,5 +122,5 @@ def _conditions(options: Options, messages: int) -> dict[str, object]:
         " signed beforehand, from a process of its own",
         "gateway": "HMAC-SM3 verified, nonce kept, record published confirmed, 202; garbage"
         " collector set as in the hub; beside a hub running pipeline and ledger",
-        "sm2": "not measured: signatures by SM2 are not in connectors/signing yet",
+        "gateway_sm2": "as gateway, each signature verified by SM2 on the loop, with the system's libcrypto",
     }

@@ -40,6 +40,11 @@ def _pushes(system: SystemDeclaration) -> bool:
     return system.connector in (JSON, XML) and bool(system.settings.get("receives"))
 
 
+def signs_by_sm2(system: SystemDeclaration) -> bool:
+    """Whether its requests and ours to it are signed by SM2 (`connectors.signing_settings`)."""
+    return system.settings.get("sign_type") == "SM2"
+
+
 def _sent(system: SystemDeclaration, intake: IntakeDeclaration, declarations: Declarations) -> Call:
     kind = intake.intake.partition(".")[2]
     names = tuple(dict.fromkeys(each.resource for each in intake.publish))
@@ -58,6 +63,7 @@ def _sent(system: SystemDeclaration, intake: IntakeDeclaration, declarations: De
             each.name: _plain(each.given) for each in intake.examples if each.refused is None
         },
         xml=system.connector == XML,
+        sm2=signs_by_sm2(system),
     )
 
 
@@ -91,6 +97,7 @@ def _given(
         schema=payload_schema(to, route, declarations),
         examples=expected,
         method=str(call.get("method", "POST")),
+        sm2=signs_by_sm2(system),
     )
 
 
@@ -106,6 +113,7 @@ def _both(one: Call, other: Call) -> Call:
         schema={"anyOf": schemas},
         examples={**one.examples, **other.examples},
         method=one.method,
+        sm2=one.sm2,
     )
 
 

@@ -1,6 +1,6 @@
 """Signed submissions over plain sockets: the least that a client can cost beside its server.
 
-Form       spec ``{"port", "messages", "connections", "secret"}``; says one line of JSON: rate and
+Form       spec ``{"port", "messages", "connections", "signing"}``; says one line of JSON: rate and
            latencies
 Units      latencies in milliseconds
 """
@@ -17,6 +17,8 @@ from bench.programs.gate import begin, read_spec, say
 from bench.records import BODIES, bodies
 from bench.site import KIND, SYSTEM
 from connectors.signing import signed_headers
+from connectors.signing_schemes import Scheme
+from connectors.signing_settings import SigningSettings
 from hub.envelope import encode_body
 from schemas.errors import Transient
 from shuniu.clock import now
@@ -28,7 +30,8 @@ LONGEST_S = 240.0
 
 async def main() -> None:
     spec = read_spec()
-    requests = _signed(spec["messages"], spec["port"], spec["secret"])
+    agreed = SigningSettings.model_validate(spec["signing"]).scheme()
+    requests = _signed(spec["messages"], spec["port"], agreed)
     begin()
     took: list[float] = []
     began = time.perf_counter()
@@ -46,7 +49,7 @@ async def main() -> None:
     say(json.dumps(found))
 
 
-def _signed(messages: int, port: int, secret: str) -> list[bytes]:
+def _signed(messages: int, port: int, agreed: Scheme) -> list[bytes]:
     contents = [encode_body(body) for body in bodies()]
     url = f"http://127.0.0.1:{port}/in/{SYSTEM}/{KIND}"
     requests = []
@@ -57,7 +60,7 @@ def _signed(messages: int, port: int, secret: str) -> list[bytes]:
             "Content-Type": "application/json",
             "Content-Length": str(len(content)),
             "Idempotency-Key": f"G{n}",
-            **signed_headers(secret, method="POST", url=url, body=content, at=now(), app_id=SYSTEM),
+            **signed_headers(agreed, method="POST", url=url, body=content, at=now(), app_id=SYSTEM),
         }
         lines = [f"POST /in/{SYSTEM}/{KIND} HTTP/1.1", *(f"{k}: {v}" for k, v in headers.items())]
         requests.append("\r\n".join([*lines, "", ""]).encode() + content)

@@ -1,7 +1,7 @@
 """The gateway, or a bare Starlette app, in uvicorn as the hub runs it.
 
-Form       spec ``{"app": "gateway" or "starlette", "port", "secret", "url", "database"}``; says
-           ``listening`` when it does
+Form       spec ``{"app": "gateway" or "starlette", "port", "signing", "url", "database"}``, *signing* being
+           that part of a profile; says ``listening`` when it does
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ async def main() -> None:
         return
     store = Store(spec["database"])
     settings = Settings.model_validate(
-        {"url": "http://127.0.0.1/", "secret": spec["secret"], "receives": True}
+        {"url": "http://127.0.0.1/", "receives": True, **spec["signing"]}
     )
     async with (
         Broker(spec["url"], name="bench", mac=MAC) as broker,

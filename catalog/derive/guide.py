@@ -71,7 +71,8 @@ class TableSheet:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guided:
     """Whom the guide is for: a *system* by *code*, or anybody who looks at *resources*. *address*:
-    where the hub is reached, "" where that is told elsewhere; *grants*: numbers of those the system has."""
+    where the hub is reached, "" where that is told elsewhere; *grants*: numbers of those the system has;
+    *user_id*: what goes into its signatures by SM2."""
 
     resources: tuple[Resource, ...]
     address: str = ""
@@ -80,6 +81,12 @@ class Guided:
     interface: Interface = field(default_factory=Interface)
     tables: tuple[TableSheet, ...] = ()
     grants: tuple[str, ...] = ()
+    user_id: str = ""
+
+    @property
+    def sm2(self) -> bool:
+        """Whether requests are signed by SM2."""
+        return any(call.sm2 for call in (*self.interface.inward, *self.interface.outward))
 
     @property
     def title(self) -> str:
@@ -120,6 +127,8 @@ def guide(guided: Guided, catalogue: Catalogue) -> str:
     text: str = _template().render(
         title=guided.title,
         code=guided.code,
+        sm2=guided.sm2,
+        user_id=guided.user_id,
         system=guided.system,
         address=guided.address.rstrip("/"),
         resources=resources,

@@ -22,6 +22,7 @@ class Call:
 
     *resources*: what it leads to or comes from. *xml*: a SOAP envelope instead of JSON; its
     description is the system's own. *path*: the whole path below the system's or the hub's address.
+    *sm2*: signed by SM2 instead of HMAC-SM3.
     """
 
     system: str
@@ -33,6 +34,7 @@ class Call:
     examples: Mapping[str, Json] = field(default_factory=dict)
     method: str = "POST"
     xml: bool = False
+    sm2: bool = False
 
 
 @dataclass(frozen=True, slots=True)

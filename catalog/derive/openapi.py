@@ -12,6 +12,7 @@ Not here   keys: the document says how requests are signed, never with what
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from catalog.derive.example import example_body
 from catalog.derive.interface import Call, Interface
@@ -75,7 +76,10 @@ def openapi(
             f"{call.system}.{call.kind}": {call.method.lower(): _outward(call, words)}
             for call in interface.outward
         }
-    return {**document, "components": _components(chosen, catalogue, words)}
+    components = _components(chosen, catalogue, words)
+    if any(call.sm2 for call in (*interface.inward, *interface.outward)):
+        _with_sm2(components, words)
+    return {**document, "components": components}
 
 
 class _Words:
@@ -101,15 +105,14 @@ def _version(resources: Iterable[Resource]) -> str:
 
 
 def _inward(call: Call, words: _Words) -> Node:
-    signed: list[Json] = [_ref("parameters", name) for name in _SIGNING]
     extra = ["Traceparent"] if call.xml else ["Key", "Prefer", "Traceparent"]
     operation: Node = {
         "operationId": _identifier("send", call),
         "summary": words.call("openapi.send", call),
         "description": words("openapi.leads-to", resources=", ".join(call.resources)),
         "tags": list(call.resources),
-        "security": [{"hmacSm3": []}],
-        "parameters": [*signed, *(_ref("parameters", name) for name in extra)],
+        "security": [{_scheme(call): []}],
+        "parameters": [*_signing(call), *(_ref("parameters", name) for name in extra)],
         "requestBody": {"required": True, "content": _content(call)},
         "responses": _xml_answers(words) if call.xml else dict(_ANSWERS),
     }
@@ -131,9 +134,9 @@ def _outward(call: Call, words: _Words) -> Node:
         "summary": words.call("openapi.receive", call),
         "description": words("openapi.comes-from", resources=", ".join(call.resources)),
         "tags": list(call.resources),
-        "security": [{"hmacSm3": []}],
+        "security": [{_scheme(call): []}],
         "parameters": [
-            *(_ref("parameters", name) for name in _SIGNING),
+            *_signing(call),
             _ref("parameters", "DeliveryKey"),
         ],
         "requestBody": {"required": True, "content": _content(call)},
@@ -169,6 +172,17 @@ def _asked(words: _Words) -> Node:
 
 
 _SIGNING = ("AppId", "Timestamp", "Nonce", "ContentSM3", "SignType", "KeyId")
+
+
+def _signing(call: Call) -> list[Json]:
+    names = ("SignTypeSM2" if call.sm2 and each == "SignType" else each for each in _SIGNING)
+    return [_ref("parameters", name) for name in names]
+
+
+def _scheme(call: Call) -> str:
+    return "sm2" if call.sm2 else "hmacSm3"
+
+
 _ANSWERS: Mapping[str, Json] = {
     status: {"$ref": f"#/components/responses/{name}"}
     for status, name in (
@@ -218,6 +232,16 @@ def _components(resources: Mapping[str, Resource], catalogue: Catalogue, words: 
             }
         },
     }
+
+
+def _with_sm2(components: Any, words: _Words) -> None:
+    """Where a call is signed by SM2; else nobody is told of it."""
+    plain = components["parameters"]["SignType"]
+    schema = {"type": "string", "const": "SM2"}
+    components["parameters"]["SignTypeSM2"] = {**plain, "required": True, "schema": schema}
+    told = components["securitySchemes"]["hmacSm3"]
+    described = {"description": words("openapi.signing-sm2")}
+    components["securitySchemes"]["sm2"] = {**told, **described}
 
 
 def _parameters(words: _Words) -> Node:

@@ -28,12 +28,13 @@ from catalog.derive.xsd import xsd
 from catalog.model import Catalogue, Resource
 from front_db.contract import Column, ExchangeTable, Kind
 from front_db.derived import out_table
+from hub.crypto.sm2 import USER_ID
 from routes.identity import identity_intake
 from routes.model import SystemDeclaration
 from routes.site import Declarations
 from schemas.errors import Misconfigured
 from schemas.message import Json
-from shuniu.interface import interface_of
+from shuniu.interface import interface_of, signs_by_sm2
 from shuniu.kit.first_day import first_day
 from shuniu.kit.full_batch import full_batch
 from shuniu.kit.table_intake import operation_codes, table_intake
@@ -94,7 +95,7 @@ def build_kit(wish: KitWish, declarations: Declarations) -> Files:
         "openapi.json": _json(
             openapi(kit.interface, kit.resources, kit.catalogue, address=wish.address)
         ),
-        "hub.env": _environment(wish).encode(),
+        "hub.env": _environment(kit).encode(),
         "keys.md": _keys(kit).encode(),
     }
     for part in (_schemas(kit), _tables(kit), _samples(kit), _programs(kit), _site_files(kit)):
@@ -220,7 +221,12 @@ def _guided(kit: _Kit) -> Guided:
             for each in kit.tables
         ),
         grants=kit.grants,
+        user_id=_user_id(kit.system),
     )
+
+
+def _user_id(system: SystemDeclaration) -> str:
+    return str(system.settings.get("user_id", USER_ID))
 
 
 def _row(column: Column) -> ColumnRow:
@@ -262,7 +268,11 @@ def _samples(kit: _Kit) -> Iterator[tuple[str, bytes]]:
 
 
 def _programs(kit: _Kit) -> Iterator[tuple[str, bytes]]:
+    # What Java brings along has no SM2.
+    left_out = "Exchange.java" if signs_by_sm2(kit.system) else ""
     for name in PROGRAMS if kit.interface.inward or kit.grants else ():
+        if name == left_out:
+            continue
         yield f"code/{name}", (files("shuniu.kit.files") / name).read_bytes()
 
 
@@ -299,11 +309,16 @@ def _references(value: Any) -> Iterator[str]:
         yield value
 
 
-def _environment(wish: KitWish) -> str:
+def _environment(kit: _Kit) -> str:
+    wish = kit.wish
+    by_key = ""
+    if signs_by_sm2(kit.system):
+        by_key = f"SHUNIU_SM2_KEY=sm2.key\nSHUNIU_SM2_USER_ID={_user_id(kit.system)}\n"
     return (
         "# 对接枢纽的环境变量；密钥见 keys.md，不要写进本文件。\n"
         f"SHUNIU_URL={wish.address.rstrip('/')}\n"
         f"SHUNIU_SYSTEM={wish.system}\n"
+        f"{by_key}"
     )
 
 
@@ -314,18 +329,33 @@ def _keys(kit: _Kit) -> str:
         for each in _references(kit.system.settings)
         if each.startswith("secret://")
     ]
-    listed = "".join(f"| `{each}` | 请求签名的共享密钥，双方各存一份 |\n" for each in names)
+    sm2 = signs_by_sm2(kit.system)
+    use = (
+        "枢纽的 SM2 私钥，只在枢纽；其公钥交对方核验" if sm2 else "请求签名的共享密钥，双方各存一份"
+    )
+    listed = "".join(f"| `{each}` | {use} |\n" for each in names)
+    own = "| 本系统的 SM2 私钥 | 请求签名，只在本系统；其公钥登记在枢纽 |\n" if sm2 else ""
     granted = "".join(
         f"| 授权 `{each}` 的密钥 | 按授权取数；由本单位编目人员在枢纽的授权页上领取一次 |\n"
         for each in kit.grants
     )
     return (
         f"# 密钥\n\n本资料不含任何密钥。{kit.system.name.zh}（`{kit.system.system}`）使用：\n\n"
-        f"| 名称 | 用途 |\n|---|---|\n{listed}{granted}\n"
-        "1. 由本单位的对接负责人向枢纽的安全管理员领取，当面或以约定的加密方式交付，不经邮件和即时通信传送。\n"
-        "2. 存放在本系统的密钥管理设施或只有服务账户可读的文件中，运行时放入环境变量 `SHUNIU_SECRET`。\n"
-        "3. 怀疑泄露时立即通知枢纽的安全管理员更换。\n"
+        f"| 名称 | 用途 |\n|---|---|\n{listed}{own}{granted}\n{_OWN_KEY if sm2 else _SHARED_KEY}"
     )
+
+
+_SHARED_KEY = (
+    "1. 由本单位的对接负责人向枢纽的安全管理员领取，当面或以约定的加密方式交付，不经邮件和即时通信传送。\n"
+    "2. 存放在本系统的密钥管理设施或只有服务账户可读的文件中，运行时放入环境变量 `SHUNIU_SECRET`。\n"
+    "3. 怀疑泄露时立即通知枢纽的安全管理员更换。\n"
+)
+_OWN_KEY = (
+    "1. 在本系统生成密钥对：`openssl genpkey -algorithm SM2 -out sm2.key`，或用本单位的密码设备。私钥不离开本系统，也不交给枢纽。\n"
+    "2. 公钥（`openssl pkey -in sm2.key -pubout`，或 128 位十六进制）由对接负责人交枢纽的管理员登记，并当面或以电话核对；"
+    "同时领取枢纽的公钥（管理员用 `shuniu keys show` 取得）。公钥不是秘密，但必须确认来自对方。\n"
+    "3. 私钥存放在只有服务账户可读的文件中，以环境变量 `SHUNIU_SM2_KEY` 指明；怀疑泄露时立即通知枢纽的安全管理员停用其公钥。\n"
+)
 
 
 def _json(document: Json) -> bytes:

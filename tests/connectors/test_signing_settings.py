@@ -48,7 +48,7 @@ def test_a_secret_is_hmac_and_keys_are_sm2() -> None:
         ({"sign_type": "SM2"}, "private_key", "sign_type SM2 needs private_key"),
         (
             {**SM2, "public_key": None, "receives": True},
-            "",
+            "receives",
             "pushes with sign_type SM2 needs public_key",
         ),
         ({**SM2, "secret": SECRET}, "secret", "secret is for sign_type HMAC-SM3"),

@@ -6,13 +6,12 @@ It has one system more, `PARTNER`, which sends a resource in the catalogue's own
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from pydantic import SecretStr
 from starlette.applications import Starlette
 
 from catalog.derive.example import example_body
@@ -68,14 +67,16 @@ def declarations() -> Declarations:
 
 
 @asynccontextmanager
-async def open_door(amqp_url: str, store: Store) -> AsyncIterator[Door]:
-    """Pipeline and ledger work behind it; every system that pushes JSON has the same secret."""
+async def open_door(
+    amqp_url: str, store: Store, signing: Mapping[str, str] | None = None
+) -> AsyncIterator[Door]:
+    """Pipeline and ledger work behind it; every system that pushes JSON has the same secret, or signs
+    as *signing* says."""
     declared = declarations()
     interface = interface_of(declared)
     systems = {each.system for each in interface.inward if not each.xml}
-    settings = Settings.model_validate(
-        {"url": "http://127.0.0.1:9/", "secret": SecretStr(SECRET), "receives": True}
-    )
+    agreed = signing or {"secret": SECRET}
+    settings = Settings.model_validate({"url": "http://127.0.0.1:9/", "receives": True, **agreed})
     receivers = {code: HttpJson(SystemCode(code), settings) for code in systems}
     async with AsyncExitStack() as stack:
         broker = await stack.enter_async_context(Broker(amqp_url, name="t", mac=Mac(b"test")))
