@@ -245,7 +245,8 @@ def build_catalogue(settings: Settings, store: Store, seal: Seal, shell: Shell) 
 
 
 def _proof() -> Proof:
-    """Grantees sign as systems do; each has its own nonces."""
+    """Grantees sign by HMAC-SM3 with the secret that the hub drew; each has its own nonces. A key pair of
+    theirs would take a place to lodge its public half: systems have their declaration, grants none."""
     seen: dict[str, Nonces] = defaultdict(Nonces)
 
     def proven(secret: str, app_id: str, request: Inbound, /) -> None:

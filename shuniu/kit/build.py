@@ -54,6 +54,18 @@ KINDS = {
     Kind.FLAG: "是否",
     Kind.LONG: "长文本",
 }
+# How a system comes by its key.
+SHARED_KEY = (
+    "1. 由本单位的对接负责人向枢纽的安全管理员领取，当面或以约定的加密方式交付，不经邮件和即时通信传送。\n"
+    "2. 存放在本系统的密钥管理设施或只有服务账户可读的文件中，运行时放入环境变量 `SHUNIU_SECRET`。\n"
+    "3. 怀疑泄露时立即通知枢纽的安全管理员更换。\n"
+)
+OWN_KEY = (
+    "1. 在本系统生成密钥对：`openssl genpkey -algorithm SM2 -out sm2.key`，或用本单位的密码设备。私钥不离开本系统，也不交给枢纽。\n"
+    "2. 公钥（`openssl pkey -in sm2.key -pubout`，或 128 位十六进制）由对接负责人交枢纽的管理员登记，并当面或以电话核对；"
+    "同时领取枢纽的公钥（管理员用 `shuniu keys show` 取得）。公钥不是秘密，但必须确认来自对方。\n"
+    "3. 私钥存放在只有服务账户可读的文件中，以环境变量 `SHUNIU_SM2_KEY` 指明；怀疑泄露时立即通知枢纽的安全管理员停用其公钥。\n"
+)
 Files = dict[str, bytes]
 
 
@@ -341,21 +353,8 @@ def _keys(kit: _Kit) -> str:
     )
     return (
         f"# 密钥\n\n本资料不含任何密钥。{kit.system.name.zh}（`{kit.system.system}`）使用：\n\n"
-        f"| 名称 | 用途 |\n|---|---|\n{listed}{own}{granted}\n{_OWN_KEY if sm2 else _SHARED_KEY}"
+        f"| 名称 | 用途 |\n|---|---|\n{listed}{own}{granted}\n{OWN_KEY if sm2 else SHARED_KEY}"
     )
-
-
-_SHARED_KEY = (
-    "1. 由本单位的对接负责人向枢纽的安全管理员领取，当面或以约定的加密方式交付，不经邮件和即时通信传送。\n"
-    "2. 存放在本系统的密钥管理设施或只有服务账户可读的文件中，运行时放入环境变量 `SHUNIU_SECRET`。\n"
-    "3. 怀疑泄露时立即通知枢纽的安全管理员更换。\n"
-)
-_OWN_KEY = (
-    "1. 在本系统生成密钥对：`openssl genpkey -algorithm SM2 -out sm2.key`，或用本单位的密码设备。私钥不离开本系统，也不交给枢纽。\n"
-    "2. 公钥（`openssl pkey -in sm2.key -pubout`，或 128 位十六进制）由对接负责人交枢纽的管理员登记，并当面或以电话核对；"
-    "同时领取枢纽的公钥（管理员用 `shuniu keys show` 取得）。公钥不是秘密，但必须确认来自对方。\n"
-    "3. 私钥存放在只有服务账户可读的文件中，以环境变量 `SHUNIU_SM2_KEY` 指明；怀疑泄露时立即通知枢纽的安全管理员停用其公钥。\n"
-)
 
 
 def _json(document: Json) -> bytes:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
 import tempfile
 from dataclasses import dataclass
 from functools import cache
@@ -35,6 +37,7 @@ class Parties:
 @cache
 def parties() -> Parties:
     folder = Path(tempfile.mkdtemp(prefix="sm2-parties-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     hub = new_key()
     (folder / "hub.pem").write_text(hub.public.pem)
     partner = OpensslSm2(new_key_file(folder / "partner.key"), folder / "hub.pem")

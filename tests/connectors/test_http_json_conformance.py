@@ -262,7 +262,9 @@ class TestHttpJsonDeliversBySm2(SinkConformance):
 class Sm2Rig(JsonRig):
     """The partner pushes with its key. *secret*, which must not show, is the hub's own."""
 
-    secret = parties().hub.hex if shutil.which("openssl") else SECRET
+    def __init__(self, tongue: Statuses, system: SocketSystem | None, connector: HttpJson) -> None:
+        super().__init__(tongue, system, connector)
+        self.secret = parties().hub.hex
 
     def agreed(self, secret: str | None) -> str | OpensslSm2:
         return parties().partner if secret is None else parties().stranger

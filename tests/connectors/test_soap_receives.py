@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import shutil
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +18,9 @@ from schemas.errors import Misconfigured, Rejected
 from schemas.message import SystemCode
 from schemas.texts import both
 from simulators.signing import signed_headers
+from simulators.sm2_command import OpensslSm2
 from simulators.soap_form import Schema, document, envelope
+from tests.connectors.sm2_parties import parties
 
 NOTICES = "urn:hebei:fire-safety:notification"
 WSDL = Path(__file__).parents[2] / "sites/reference/wsdl"
@@ -63,9 +66,9 @@ async def receiver() -> AsyncIterator[Soap]:
         yield soap
 
 
-def pushed(body: bytes) -> Inbound:
+def pushed(body: bytes, by: str | OpensslSm2 = SECRET) -> Inbound:
     headers = signed_headers(
-        SECRET,
+        by,
         app_id="fire-safety",
         method="POST",
         url="http://hub/in/fire-safety/notification",
@@ -106,6 +109,19 @@ async def test_a_notice_is_unpacked(receiver: Soap) -> None:
 
 
 NOTICE = document("消防业务通知", A_NOTICE)
+
+
+@pytest.mark.skipif(not shutil.which("openssl"), reason="no openssl command")
+async def test_a_call_signed_by_sm2_is_let_in() -> None:
+    """Where that was agreed; the shared secret opens nothing there."""
+    by_keys: dict[str, object] = {"secret": None, **parties().profile}
+    given = settings(receives=RECEIVES, delivers=False, **by_keys)
+    async with Soap(SystemCode("fire-safety"), given) as soap:
+        assert 1 == len(soap.receive(pushed(call(NOTICE), parties().partner)))
+        for stranger in (SECRET, parties().stranger):
+            with pytest.raises(Misconfigured) as caught:
+                soap.receive(pushed(call(NOTICE), stranger))
+            assert "sender.denied" == caught.value.code
 
 
 @pytest.mark.parametrize(

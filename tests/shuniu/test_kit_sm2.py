@@ -7,16 +7,19 @@ import json
 import os
 import shutil
 import sys
+import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
+import httpx
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from hub.store import Store
 from shuniu.kit.build import KitWish, build_kit
+from simulators.signing import signed_headers
 from tests.connectors.sm2_parties import parties
 from tests.shuniu.a_gateway import PARTNER, RESOURCE, SECRET, SITE, Door, declarations, open_door
 
@@ -123,6 +126,26 @@ async def test_its_programs_run(door: Door, folder: Path, language: str) -> None
     assert '"accepted"' in told.replace(" ", "")
     assert "401" in stranger
     assert "401" in secret
+
+
+async def test_the_gateway_turns_a_replay_away(door: Door) -> None:
+    """The same signed request twice: 202, then 401 without a word of what is wrong."""
+    url = f"{door.url}/in/{PARTNER}/{RESOURCE}"
+    body = kit()[SAMPLE]
+    headers = signed_headers(
+        parties().partner,
+        app_id=PARTNER,
+        method="POST",
+        url=url,
+        body=body,
+        now_ms=time.time_ns() // 1_000_000,
+    )
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as http:
+        first = await http.post(url, content=body, headers=headers)
+        again = await http.post(url, content=body, headers=headers)
+
+    assert (202, 401) == (first.status_code, again.status_code)
+    assert "nonce" not in again.text.lower()
 
 
 async def test_the_self_check_signs_too(door: Door, folder: Path) -> None:
