@@ -16,7 +16,7 @@ from routes.model import Destination, IntakeDeclaration, RouteDeclaration, Syste
 from routes.site import Declarations
 from routes.spoken_schema import payload_schema, record_schema
 
-__all__ = ["interface_of"]
+__all__ = ["interface_of", "signs_by_sm2"]
 
 JSON, XML = "http-json", "soap"
 
