@@ -81,11 +81,10 @@ class SigningSettings(BaseModel):
 
     def scheme(self) -> Scheme:
         """Ready to sign and to verify."""
-        if self.sign_type == "SM2" and self.private_key is not None:
+        if self.sign_type == "SM2":
             public = Sm2PublicKey.read(self.public_key) if self.public_key else None
-            private = Sm2PrivateKey.read(self.private_key.get_secret_value())
-            return Sm2(private, public, self.user_id)
-        return HmacSm3(self.secret.get_secret_value() if self.secret else "")
+            return Sm2(Sm2PrivateKey.read(_told(self.private_key)), public, self.user_id)
+        return HmacSm3(_told(self.secret))
 
 
 def believable(receives: T, about: ValidationInfo) -> T:
@@ -95,6 +94,12 @@ def believable(receives: T, about: ValidationInfo) -> T:
     if receives and by_sm2 and about.data.get("public_key", "") is None:
         raise ValueError("a system that pushes with sign_type SM2 needs public_key")
     return receives
+
+
+def _told(secret: SecretStr | None) -> str:
+    if secret is None:
+        raise TypeError("a profile that was not validated")
+    return secret.get_secret_value()
 
 
 def _tried(read: Callable[[], object]) -> None:

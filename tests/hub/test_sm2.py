@@ -231,9 +231,8 @@ def resident_kib() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() // 1024
 
 
-@pytest.mark.timeout(600)
 def test_memory_stays_flat() -> None:
-    """Twenty thousand good and bad ones, each of which allocates in C: a pointer that is not freed shows."""
+    """Thousands of good and bad ones, each of which allocates in C: a pointer that is not freed shows."""
     bad = flipped(SIGNATURE, 5)
 
     def verified(times: int) -> int:
@@ -245,8 +244,8 @@ def test_memory_stays_flat() -> None:
 
     before_kib = verified(2000)
 
-    # A context has some 150 bytes and what it holds: 20,000 of them are 4 MB and more.
-    assert verified(20_000) - before_kib < 2000
+    # A context has some 150 bytes and what it holds: 6,000 of them are 1,200 KiB and more.
+    assert verified(6_000) - before_kib < 1000
 
 
 def test_threads_share_a_key() -> None:
