@@ -16,6 +16,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
+from types import CodeType
 from typing import Any
 
 from catalog.derive.checks import (
@@ -37,6 +39,8 @@ __all__ = ["MOST_FAULTS", "Findings", "Validator", "compile_validator"]
 # A list of a million wrong elements needs no million sentences.
 MOST_FAULTS = 200
 SHOWN_NAME = 64
+# A release that changes one resource compiles one; those before it are still here.
+MOST_KEPT = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +91,14 @@ class _Source:
     def compiled(self) -> Check:
         text = "\n".join(["def check(body, at, faults, doubts):", *self.lines])
         namespace: dict[str, Any] = dict(self.names)
-        exec(compile(text, "<validator>", "exec"), namespace)  # noqa: S102 - written by us alone
+        exec(_code(text), namespace)  # noqa: S102 - written by us alone
         check: Check = namespace["check"]
         return check
+
+
+@lru_cache(MOST_KEPT)
+def _code(text: str) -> CodeType:
+    return compile(text, "<validator>", "exec")
 
 
 def _group(items: tuple[Item, ...], catalogue: Catalogue) -> Check:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -12,6 +13,7 @@ from starlette.applications import Starlette
 from catalog.lifecycle.people import Actor
 from catalog.pages.app import LINK, catalogue_pages
 from hub.crypto import Sm4Seal
+from hub.plan import Plan
 from hub.releases import apply, plan_of
 from hub.store import Store
 from shuniu.catalogue import CatalogueHub, build_catalogue
@@ -43,14 +45,20 @@ def text_of(resource: str) -> str:
     return texts_of(SITE, "resources")[f"resources/{resource}.yaml"]
 
 
+@cache
+def _reference() -> tuple[Mapping[str, str], Plan]:
+    """Its texts and what they say, which nobody changes: compiled once a process."""
+    texts = release_texts(SITE)
+    return texts, plan_of(texts)
+
+
 @asynccontextmanager
 async def served(folder: Path) -> AsyncIterator[CatalogueSite]:
     """A hub's catalogue with the reference site as its first release."""
     settings = Settings.read({"SHUNIU_HOME": str(folder), "SHUNIU_SITE": str(SITE)})
     store = Store(settings.database_url)
     shape(store, MIGRATIONS)
-    texts = release_texts(SITE)
-    plan = plan_of(texts)
+    texts, plan = _reference()
     store.write_now(lambda c: apply(c, texts, plan, at=now(), by="test"))
     shell = Shell(clock=now)
     hub = build_catalogue(settings, store, Sm4Seal(bytes(16)), shell)
