@@ -13,7 +13,8 @@ from schemas.errors import Fault
 from tests.monitoring.fixtures.site import Site, a_busy_city, served
 from tests.web.pages import Watched, chromium, watched
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+# One worker starts the browser for all of them, instead of each for its share.
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("browser")]
 UNFOLD = "for (const each of document.querySelectorAll('details')) each.open = true"
 CONTRAST = Path(__file__).with_name("contrast.js").read_text(encoding="utf-8")
 

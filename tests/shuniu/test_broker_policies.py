@@ -19,6 +19,8 @@ from shuniu.node_install import lay_out, plain_path
 from tests.hub.site import small_plan
 from tests.servers.cluster import ClusterNode
 
+# One worker starts the broker for all of them, instead of each for its share.
+pytestmark = pytest.mark.xdist_group("managed_node")
 QUEUES = hub_queues(small_plan(), ["follow"])
 
 

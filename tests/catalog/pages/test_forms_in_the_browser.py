@@ -14,7 +14,8 @@ from schemas.declarations import parse
 from tests.catalog.pages.site import CatalogueSite, served
 from tests.web.pages import Watched, chromium, watched
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+# One worker starts the browser for all of them, instead of each for its share.
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("browser")]
 EDITOR = "赵编目"
 
 

@@ -15,7 +15,8 @@ from catalog.lifecycle.steps import Act
 from tests.catalog.pages.site import CatalogueSite, served, text_of
 from tests.web.pages import Watched, chromium, watched
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+# One worker starts the browser for all of them, instead of each for its share.
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("browser")]
 CONTRAST = (Path(__file__).parents[2] / "monitoring" / "contrast.js").read_text(encoding="utf-8")
 EDITOR, REVIEWER, AUTHORITY = "赵编目", "钱审核", "孙主管"
 NAME = "caseRating"

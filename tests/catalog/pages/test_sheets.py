@@ -25,7 +25,8 @@ from tests.catalog.pages.site import CatalogueSite, served
 from tests.web.pages import chromium, watched
 from web.guard import CSRF_COOKIE
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+# One worker starts the browser for all of them, instead of each for its share.
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("browser")]
 EDITOR, OTHER = "赵编目", "周编目"
 NAME, ANOTHER = "caseRating", "caseStep"
 
