@@ -1,10 +1,10 @@
 """A grant by way of a database: a view with what is granted, an account that sees nothing else.
 
-Standard   R-A6, R-C8; RFC 5802 and RFC 7677 (the password's verifier in PostgreSQL)
+Standard   R-A6, R-C8; RFC 5802 and RFC 7677 (the password's verifier in PostgreSQL; MySQL's: `shuniu.mysql_verifier`)
 Form       view ``shared_2026_000001``, account ``shuniu_g2026_000001``, both told from the grant's number; over
            the standard exchange table of the resource. `granting` may be run again: after a new secret
            it changes the account
-Speaks to  PostgreSQL, MariaDB; MySQL draws the password itself, since it takes none of our verifiers
+Speaks to  PostgreSQL, MariaDB, MySQL from 8.0.17 on
 Promises   the view shows nothing from the moment the grant ends, by the database's own clock, whether or
            not anybody runs `ending`; a script holds no secret, only what a secret is checked by
 Not here   what is granted of a list or group, which is JSON in one column: `shuniu.granted_parts`
@@ -33,6 +33,7 @@ from front_db.dialects import spoken
 from front_db.states import STANDARD_CODES, RowState
 from schemas.errors import Misconfigured
 from shuniu.granted_parts import granted_part
+from shuniu.mysql_verifier import mysql_verifier
 
 __all__ = ["WAYS", "Over", "account_name", "bring_in_line", "ending", "granting", "view_name"]
 
@@ -212,7 +213,7 @@ def _mysql(account: str, view: str, query: str, identified: str) -> list[str]:
 
 def _identified(dialect: str, secret: str) -> str:
     if dialect == "mysql":
-        return "IDENTIFIED BY RANDOM PASSWORD"
+        return f"IDENTIFIED WITH caching_sha2_password AS {mysql_verifier(secret)}"
     # MariaDB's own form; of 256 random bits no digest is guessed, however quick it is.
     once = hashlib.sha1(secret.encode(), usedforsecurity=False).digest()
     return (
