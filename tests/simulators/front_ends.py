@@ -170,6 +170,10 @@ class Flow:
         rows = [row for row in self._rows(described) if row["x_op"] != "D"]
         return {_key(row, described): _texts(row, described) for row in rows}
 
+    def numbers(self, call: str) -> set[str]:
+        """Of all the receiver's rows of *call*, those that are marked as gone too."""
+        return {str(row["x_id"]) for row in self._rows(self._described("data-platform", call))}
+
     def due(self, table: Table) -> dict[Key, dict[str, str]]:
         """What the receiver must hold of the partner's rows of *table*, by intake and route."""
         found: dict[Key, dict[str, str]] = {}
