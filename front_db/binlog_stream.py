@@ -4,7 +4,8 @@ Speaks to  MariaDB 10.5 and MySQL 8.0.14 and later, whose log has the columns' n
            by the extra ``binlog`` (mysql-replication)
 Form       blocking, for a thread: `BinlogStream.read` gives what came within its limits; values as text
 Promises   nothing is skipped in silence: the library's own way of connecting anew in the middle of a transaction,
-           which loses rows, is cut off; what it does not decode is told as strange
+           which loses rows, is cut off; what it does not decode is told as strange, but for transactions that MySQL has
+           compressed: see `front_db.binlog_payload`
 Careful    TIMESTAMP is UTC in the log and Beijing time here; JSON, shapes and what has no text in the log are
            `UNCHANGED`, and so taken from the row
 Tested on  MariaDB 10.11, MySQL 9.7
@@ -20,8 +21,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from pymysql.err import Error
+from pymysql.protocol import MysqlPacket
 
 from front_db.binlog_groups import Spot, Told, What
+from front_db.binlog_payload import unpacking
 from front_db.logged import UNCHANGED, Kept, Row, Unchanged, Values
 from schemas.errors import HubError, Misconfigured, Transient
 
@@ -36,7 +39,7 @@ QUIET = {0, 3, 5, 7, 13, 14, 17, 27, 28, 34, 35, 36, 37, 41, 42, 160, 161, 163}
 STRANGE = {
     18: "LOAD DATA",
     26: "INCIDENT",
-    40: "binlog_transaction_compression",
+    40: "binlog_transaction_compression",  # not to be unpacked
     **dict.fromkeys(range(165, 172), "log_bin_compress"),
 }
 STANDALONE = 1  # of MariaDB's GTID: no transaction begins with it
@@ -147,6 +150,11 @@ class BinlogStream:
             self._opened = True
             with driver.cursor() as cursor:
                 cursor.execute("SET SESSION net_write_timeout = %s", (self.wait_s,))
+            # What the library asks the driver for; it knows no compressed transactions itself.
+            driver._read_packet = unpacking(  # noqa: SLF001 - as above
+                driver._read_packet,  # noqa: SLF001 - as above
+                lambda data: MysqlPacket(data, driver.encoding),
+            )
         return driver
 
     def _told(self, event: Any) -> Told | None:

@@ -28,7 +28,6 @@ WANTED = (
     ("binlog_row_image", "FULL", False),
     ("binlog_row_metadata", "FULL", False),
     ("log_bin_compress", "OFF", True),
-    ("binlog_transaction_compression", "OFF", True),
     ("binlog_row_value_options", "", True),
 )
 NO_SUCH_STATEMENT, DENIED = 1064, {1044, 1045, 1227}

@@ -259,6 +259,8 @@ async def test_a_line_that_breaks_within_a_transaction_loses_no_row(
     logged_partner: BinlogPartner, records: Store
 ) -> None:
     """What goes on there by itself goes on behind the table's description, and leaves rows out without a word."""
+    if logged_partner.setting("binlog_transaction_compression") == "ON":
+        pytest.skip("cannot: compressed it is less than a socket holds")
     receiver = Receiver()
     await drained(logged_partner.reader(records), receiver)
     # More than a socket holds, so that the partner still writes when its line is cut.

@@ -26,7 +26,6 @@ pytestmark = pytest.mark.xdist_group("mariadb_log")
         ("binlog_row_image", "MINIMAL"),
         ("binlog_row_metadata", "MINIMAL"),
         ("log_bin_compress", "ON"),
-        ("binlog_transaction_compression", "ON"),
         ("binlog_row_value_options", "PARTIAL_JSON"),
     ],
 )
@@ -134,7 +133,6 @@ async def test_rows_that_a_foreign_key_changes_are_told_where_the_log_has_them(
     [
         ("binlog_row_image", "MINIMAL", "binlog_row_image"),
         ("binlog_row_value_options", "PARTIAL_JSON", "binlog_row_value_options"),
-        ("binlog_transaction_compression", "ON", "binlog_transaction_compression"),
     ],
 )
 async def test_a_session_that_logs_otherwise_stops_the_table(
@@ -160,6 +158,33 @@ async def test_a_session_that_logs_otherwise_stops_the_table(
 
     found = raised.value
     assert ("front-db.binlog-event", told) == (found.code, found.facts["found"])
+
+
+async def test_a_transaction_that_is_compressed_is_told_as_any_other(
+    logged_partner: BinlogPartner, records: Store
+) -> None:
+    """By the session's own setting here, or the server's: its rows in parts, and what comes behind it. R-A6"""
+    partner, receiver = logged_partner, Receiver()
+    if partner.setting("binlog_transaction_compression") is None:
+        pytest.skip("cannot: this server has no such setting")
+    await drained(partner.reader(records), receiver)
+    with partner.connect(autocommit=False) as one, one.cursor() as cursor:
+        cursor.execute("SET SESSION binlog_transaction_compression = ON")
+        for statement in (
+            ROWS.format(20),
+            "INSERT INTO beside VALUES (1)",
+            "UPDATE qyss SET qymc = REPEAT('长', 200) WHERE tyshxydm IN ('k1', 'k2')",
+            "DELETE FROM qyss WHERE tyshxydm = 'k3'",
+        ):
+            cursor.execute(statement)
+        one.commit()
+    partner.run("UPDATE qyss SET qymc = 'w' WHERE tyshxydm = 'k4'")
+    newest = partner.run("SHOW BINARY LOGS")[-1][0]
+    events = [row[2] for row in partner.run(f"SHOW BINLOG EVENTS IN '{newest}'")]
+    assert "Transaction_payload" in events
+    await drained(partner.reader(records, part_rows=4), receiver)
+
+    assert partner.rows() == receiver.names
 
 
 async def test_a_right_that_is_missing_is_named(
