@@ -117,7 +117,7 @@ async def test_a_table_that_the_hub_reads_is_left_to_it(home: Path, amqp_url: st
     home.mkdir(exist_ok=True)
     store = Store(f"sqlite:///{home / 'hub.db'}")
     shape(store, MIGRATIONS)
-    hub = Leased(store, "tax", lambda: datetime.now(UTC))
+    hub = Leased(store, "tax", lambda: datetime.now(UTC), lease_s=600)
     await Book(hub, "tax", "qyss", "key-set", lambda: datetime.now(UTC)).open()
     code, said = told("--system", "tax", "--table", "qyss")
     (table,) = said["tables"]
