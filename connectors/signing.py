@@ -44,11 +44,15 @@ class Nonces:
         self._seen: OrderedDict[str, int] = OrderedDict()
         self._most, self._forgotten_ms = most, 0
 
-    def take(self, nonce: str, stamp_ms: int, now_ms: int) -> bool:
-        """Remember *nonce*; False when it was seen before, or can no longer be told from one."""
+    def is_new(self, nonce: str, stamp_ms: int, now_ms: int) -> bool:
+        """False when it was seen before, or can no longer be told from one that was."""
         while self._seen and next(iter(self._seen.values())) < now_ms - WINDOW_S * 1000:
             self._seen.popitem(last=False)
-        if nonce in self._seen or stamp_ms <= self._forgotten_ms:
+        return nonce not in self._seen and stamp_ms > self._forgotten_ms
+
+    def take(self, nonce: str, stamp_ms: int, now_ms: int) -> bool:
+        """Remember *nonce*; False when it is not new."""
+        if not self.is_new(nonce, stamp_ms, now_ms):
             return False
         self._seen[nonce] = stamp_ms
         if len(self._seen) > self._most:
@@ -106,9 +110,10 @@ def verify(
         and headers.get("x-sign-type", untold) == scheme.name
         and NONCE_LENGTH[0] <= len(nonce) <= NONCE_LENGTH[1]
         and hmac.compare_digest(headers.get("x-content-sm3", "").encode(), digest.encode())
+        and nonces.is_new(nonce, int(stamp), now_ms)
         and scheme.proves(text, headers.get("x-signature", ""))
     )
-    # The nonce last: a forged request must not use up somebody else's.
+    # Taken last: a forged request must not use up somebody else's nonce.
     if not good or not nonces.take(nonce, int(stamp), now_ms):
         raise Misconfigured("sender.denied", "The request is not signed as agreed", system=app_id)
 

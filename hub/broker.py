@@ -163,6 +163,11 @@ class Broker:
         return bool(self._lines) and not any(line.is_closed for line in self._lines.values())
 
     @property
+    def version(self) -> str:
+        """RabbitMQ's, as it told when it was last connected to; "" before that."""
+        return next((line.version for line in self._lines.values()), "")
+
+    @property
     def blocked(self) -> bool:
         """The broker takes nothing now: an alarm of its disk or memory."""
         return any(line.is_blocked for line in self._lines.values())

@@ -158,8 +158,8 @@ async def _broker(instance: Instance) -> str:
         url = running_url(settings.home / "broker")
         if url is None:
             # Started for the check alone: also tells when RabbitMQ is not installed.
-            async with open_broker(settings, "doctor"):
-                return "private node"
+            async with open_broker(settings, "doctor") as (broker, _):
+                return f"private node, RabbitMQ {broker.version}"
     else:
         url = settings.amqp_url
     async with Broker(url, name="doctor") as broker, broker.publisher() as publisher:
@@ -174,7 +174,7 @@ async def _broker(instance: Instance) -> str:
             raise Transient("broker.refused", "The broker does not confirm") from error
         if broker.blocked:
             raise Transient("broker.refused", "The broker takes nothing now")
-        return safe_url(url)
+        return f"{safe_url(url)}, RabbitMQ {broker.version}"
 
 
 async def _policies(instance: Instance) -> str:

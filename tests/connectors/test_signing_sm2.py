@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
@@ -130,6 +130,29 @@ def test_a_forged_request_uses_up_no_nonce() -> None:
 
     assert not is_let_in(replace(request, body=b"[]"), agreed(), nonces)
     assert is_let_in(request, agreed(), nonces)
+
+
+def test_a_replay_costs_no_signature() -> None:
+    """It is turned away by its nonce: who sends one again and again takes no processor for SM2."""
+
+    @dataclass(frozen=True)
+    class Counting:
+        of: Sm2
+        asked: list[str]
+        name = "SM2"
+        may_be_untold = False
+
+        def sign(self, text: bytes) -> str:
+            return self.of.sign(text)
+
+        def proves(self, text: bytes, signature: str) -> bool:
+            self.asked.append(signature)
+            return self.of.proves(text, signature)
+
+    request, nonces, scheme = pushed(parties().partner), Nonces(), Counting(agreed(), [])
+
+    assert [True, False, False] == [is_let_in(request, scheme, nonces) for _ in range(3)]
+    assert 1 == len(scheme.asked)
 
 
 def test_keys_do_not_show() -> None:

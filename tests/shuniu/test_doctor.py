@@ -47,7 +47,9 @@ async def test_a_broker_that_takes_nothing(tmp_path: Path, broker_node: BrokerNo
     finally:
         await broker_node.node.control("set_disk_free_limit", "50MB")
     well = (await found(tmp_path, broker_node.url))["broker"]
+    version = await broker_node.node.control("version")
 
     assert full.fault
     assert "broker.refused" == full.fault.code
     assert well.fault is None
+    assert well.shown.endswith(f"RabbitMQ {version.strip()}")
