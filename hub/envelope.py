@@ -80,7 +80,13 @@ class Taken(Struct, frozen=True, kw_only=True):
 
 
 def encode_body(body: Body) -> bytes:
-    return orjson.dumps(body, default=_plain)
+    """Raises `Rejected` (``body.unsendable``) where it holds what JSON has not: half a character, a
+    number beyond 64 bits, bytes."""
+    try:
+        return orjson.dumps(body, default=_plain)
+    except orjson.JSONEncodeError as error:
+        # What it says may quote the body.
+        raise Rejected("body.unsendable", "The body holds what JSON has not") from error
 
 
 def _plain(value: object) -> object:

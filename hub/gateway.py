@@ -22,8 +22,8 @@ from starlette.routing import Route
 
 from hub.broker import Publisher
 from hub.envelope import Taken
-from hub.ids import new_id, new_trace, trace_id
-from hub.intake import taken_in
+from hub.ids import new_id, new_trace
+from hub.intake import refusal, taken_in
 from hub.pipeline import published
 from hub.plan import Plan
 from hub.port import Inbound, Outbound, Receiver
@@ -32,7 +32,6 @@ from hub.recover import faults_of
 from hub.store import Store
 from schemas.errors import Misconfigured, Rejected, Transient
 from schemas.message import MessageId, Record, SystemCode
-from schemas.receipt import Event, Receipt
 from schemas.texts import both
 
 __all__ = ["MAX_BODY_BYTES", "Gateway"]
@@ -124,20 +123,8 @@ class Gateway:
         error: Rejected | Misconfigured,
     ) -> Response:
         faults = faults_of(error)
-        record_id = new_id(inbound.received_at)
-        trace = trace_id(new_trace())
-        receipt = Receipt(
-            key=f"{record_id}.{Event.RECORD_REFUSED}",
-            event=Event.RECORD_REFUSED,
-            at=inbound.received_at,
-            message_id=record_id,
-            record_id=record_id,
-            source=system,
-            resource=inbound.path[:64],
-            code=error.code,
-            faults=faults,
-            trace=trace,
-        )
+        at, record_id = inbound.received_at, new_id(inbound.received_at)
+        receipt = refusal(record_id, system, inbound.path, error, at=at, traceparent=new_trace())
         log.info("record.refused", system=system, code=error.code, record=record_id)
         try:
             self._check_broker()

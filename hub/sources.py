@@ -1,4 +1,7 @@
-"""Systems that are asked for what is new: poll, publish confirmed, then remember the cursor."""
+"""Systems that are asked for what is new: poll, publish confirmed, then remember the cursor.
+
+Promises   a record that can never be sent is refused with a receipt, and holds nothing up
+"""
 
 from __future__ import annotations
 
@@ -12,13 +15,14 @@ from sqlalchemy import Connection, delete, insert, select
 from hub.broker import Broker, Publisher
 from hub.envelope import Taken
 from hub.ids import new_id, new_trace
-from hub.intake import taken_in
+from hub.intake import refusal, taken_in
+from hub.pipeline import published
 from hub.plan import Plan
 from hub.port import Cursor, Source
 from hub.route_states import RouteStates
 from hub.store import Store
 from hub.store.tables import cursors
-from schemas.errors import HubError, Misconfigured, Transient
+from schemas.errors import HubError, Misconfigured, Rejected, Transient
 from schemas.message import Record, SystemCode
 
 __all__ = ["SourcePoll"]
@@ -87,22 +91,41 @@ class SourcePoll:
 
     async def _take(self, records: Sequence[Record], publisher: Publisher) -> None:
         at, plan = self._clock(), self._plan()
-        await publisher.publish_all(
-            taken_in(
-                Taken(
-                    id=new_id(at),
-                    system=self._system,
-                    received_at=at,
-                    traceparent=new_trace(),
-                    record=record,
-                ),
-                plan,
-            )
-            for record in records
-        )
+        taken = [self._as_taken(record, at) for record in records]
+        try:
+            await publisher.publish_all([taken_in(each, plan) for each in taken])
+        except Rejected:
+            await self._take_singly(taken, plan, publisher)
         await self._source.taken(records)
         if cursor := records[-1].cursor:
             await self._store.write(lambda connection: self._remember(connection, cursor, at))
+
+    async def _take_singly(self, taken: Sequence[Taken], plan: Plan, publisher: Publisher) -> None:
+        """One of them can never be sent: it is refused, with a receipt, and those beside it go on."""
+        for each in taken:
+            try:
+                await publisher.publish(taken_in(each, plan))
+            except Rejected as error:
+                log.warning("record.refused", system=self._system, code=error.code, record=each.id)
+                told = refusal(
+                    each.id,
+                    each.system,
+                    each.record.kind,
+                    error,
+                    at=each.received_at,
+                    traceparent=each.traceparent,
+                    key=each.record.key,
+                )
+                await publisher.publish(published(told))
+
+    def _as_taken(self, record: Record, at: datetime) -> Taken:
+        return Taken(
+            id=new_id(at),
+            system=self._system,
+            received_at=at,
+            traceparent=new_trace(),
+            record=record,
+        )
 
     def _cursor(self, connection: Connection) -> Cursor | None:
         found = connection.scalar(select(cursors.c.cursor).where(cursors.c.system == self._system))

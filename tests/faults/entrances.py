@@ -20,6 +20,7 @@ __all__ = ["SECRET", "Feed", "Sender"]
 SECRET, SENDER = "secret", "sender"
 KNOCK_S, ANSWER_S, OUTCOME_S = 0.05, 10.0, 8
 OFF, WRONG, DENIED, WELL = 503, 422, 401, 200
+TOO_LONG = 150_000
 
 
 def _body(number: str, step: int) -> dict[str, str]:
@@ -37,6 +38,10 @@ class Feed:
 
     def add(self, number: str, step: int) -> None:
         self.entries.append({"key": f"{number}/{step}", **_body(number, step)})
+
+    def add_unsendable(self, number: str) -> None:
+        """Its key fits no message."""
+        self.entries.append({"key": number + "k" * TOO_LONG, **_body(number, 1)})
 
     def answers(self, asked: Asked) -> Said:
         after, most = int(asked.asked.get("after") or 0), int(asked.asked["limit"])

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import pytest
 
+from connectors.memory import Memory, Settings
 from hub.amqp.declare import declare_queue
 from hub.broker import Outgoing
+from hub.engine import Polled
 from hub.envelope import CE
 from hub.failures import parked
 from hub.store import Store
 from schemas.errors import Fault, Rejected
+from schemas.message import Body, Record, SystemCode
 from schemas.receipt import Event
 from tests.hub.conftest import Running, a_step, eventually, now, running_engine
 from tests.hub.site import small_plan
@@ -29,6 +32,35 @@ async def test_a_region_too_long_for_a_key(amqp_url: str, store: Store) -> None:
     assert ("broker.unsendable", "intake") == (failed["code"], failed["stage"])
     assert "broker.unsendable" == told["code"]
     assert ["A1", "A3"] == sorted(str(each["no"]) for each in running.left.payloads)
+
+
+async def test_a_polled_record_that_can_never_be_sent(amqp_url: str, store: Store) -> None:
+    """It is refused with a receipt that says why; its source is asked for what comes behind it."""
+    source = Memory(SystemCode("sender"), Settings())
+    endless, half, good = {"no": 2**70}, {"no": "\ud800"}, a_step("A1")
+    bodies: list[tuple[str, Body]] = [
+        ("1", good),
+        ("2", endless),
+        ("k" * 200_000, good),
+        ("3", half),
+        ("4", a_step("A4")),
+    ]
+    source.told = [Record(kind="step", key=key, body=body) for key, body in bodies]
+
+    async with running_engine(amqp_url, store) as running:
+        polled = Polled(SystemCode("sender"), source, 0.01)
+        engine = running.engine
+        await engine.use(engine.plan, links=engine.links, polled=[polled])
+        await running.until(Event.DELIVERY_DONE, 4)
+        refused = await running.until(Event.RECORD_REFUSED, 3)
+        source.told.append(Record(kind="step", key="5", body=a_step("A5")))
+        await running.until(Event.DELIVERY_DONE, 6)
+
+    unsendable = ["body.unsendable", "broker.unsendable", "body.unsendable"]
+    assert unsendable == [row["code"] for row in refused]
+    assert {("sender", "step")} == {(row["source"], row["resource"]) for row in refused}
+    assert ["2", "k" * 64, "3"] == [row["subject"] for row in refused]
+    assert ["A1", "A4", "A5"] == sorted(str(each["no"]) for each in running.left.payloads)
 
 
 @pytest.mark.parametrize("count", [1, 20_000])
