@@ -384,7 +384,11 @@ class Consumer:
         return more
 
     async def stop(self) -> Sequence[Incoming]:
-        """Take no more; returns what has arrived meanwhile."""
+        """Take no more; returns what has arrived meanwhile. A steady one stays subscribed until its
+        channel closes, and what comes until then goes back: nobody else may have what is behind as
+        long as something is in hand."""
+        if self._steady:
+            return self._channel.mute()
         return await self._channel.stop()
 
 

@@ -252,10 +252,12 @@ class Channel:
         await self.call(commands.Basic.Cancel(consumer_tag=self._consumer))
         return self._arrivals.forget(self)
 
-    def mute(self) -> None:
-        """Give out nothing more that comes here; what was given out may still be acknowledged."""
-        self._arrivals.forget(self)
+    def mute(self) -> list[Incoming]:
+        """Give out nothing more that comes here; what was given out may still be acknowledged. Returns
+        what has arrived and was not taken."""
+        arrived = self._arrivals.forget(self)
         self._arrivals = Arrivals()
+        return arrived
 
     async def arrived(self, most: int) -> list[Incoming]:
         """Wait for one delivery, then take what is there, in order, up to *most*."""
