@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -35,6 +36,12 @@ _numbers = itertools.count(1)
 
 def _fresh_name() -> str:
     return f"test_{os.getpid()}_{next(_numbers)}"
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """A run that is cut off has named at once what failed in it."""
+    if report.failed and "PYTEST_XDIST_WORKER" not in os.environ and sys.__stderr__:
+        sys.__stderr__.write(f"\nfailed: {report.nodeid} ({report.when})\n")
 
 
 @pytest.fixture(scope="session")
