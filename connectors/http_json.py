@@ -17,14 +17,7 @@ from typing import Annotated, Any, ClassVar, Self
 
 import httpx
 import orjson
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    HttpUrl,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, HttpUrl, field_validator, model_validator
 
 from connectors.calls import Call, path_of
 from connectors.http_client import Reply, ask, new_client

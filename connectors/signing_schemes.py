@@ -71,7 +71,7 @@ class Sm2:
     def proves(self, text: bytes, signature: str) -> bool:
         if self.public is None or not _HEX.fullmatch(signature):
             return False
-        # On the loop: 0.3 ms; a thread was measured to cost a tenth to a quarter more of the processor,
+        # On the loop: half a millisecond; a thread was measured to cost a tenth to a quarter more of the processor,
         # and its caller waits for two changes of threads. More senders are served by more processes.
         return verify(self.public, text, bytes.fromhex(signature), self.user_id)
 

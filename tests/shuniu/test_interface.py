@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from functools import cache
 from typing import Any
 
@@ -20,7 +20,6 @@ from hub.gateway import MAX_BODY_BYTES
 from hub.store import Store
 from shuniu.clock import now
 from shuniu.interface import interface_of
-from tests.records import shape
 from tests.shuniu.a_gateway import PARTNER, RESOURCE, SECRET, Door, declarations, open_door
 
 CHINESE = re.compile("[一-鿿]")
@@ -105,14 +104,6 @@ def test_examples_fit_their_schemas() -> None:
 def test_the_limit_is_the_gateways() -> None:
     """The catalogue does not know the gateway, so it says the number itself."""
     assert MAX_BODY_BYTES == MOST_BYTES
-
-
-@pytest.fixture
-def store(sqlite_url: str) -> Iterator[Store]:
-    store = Store(sqlite_url)
-    shape(store)
-    yield store
-    store.close()
 
 
 @pytest.fixture

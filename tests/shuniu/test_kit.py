@@ -10,7 +10,7 @@ import re
 import shutil
 import sys
 import zipfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -32,7 +32,6 @@ from schemas.declarations import parse
 from schemas.errors import Misconfigured
 from shuniu.kit.build import KitWish, build_kit, zipped
 from shuniu.kit.files import exchange
-from tests.records import shape
 from tests.shuniu.a_gateway import PARTNER, RESOURCE, SECRET, SITE, Door, declarations, open_door
 
 ADDRESS = "http://127.0.0.1:8080"
@@ -228,14 +227,6 @@ def test_the_standards_example() -> None:
     digest = "66c7f0f462eeedd9d1f2d46bdc10e4e24167c4875cf2f7a2297da02b8f4ba8e0"
 
     assert digest == exchange._sm3(b"abc")
-
-
-@pytest.fixture
-def store(sqlite_url: str) -> Iterator[Store]:
-    store = Store(sqlite_url)
-    shape(store)
-    yield store
-    store.close()
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -21,7 +21,6 @@ from hub.store import Store
 from shuniu.kit.build import KitWish, build_kit
 from simulators.signing import signed_headers
 from tests.connectors.sm2_parties import parties
-from tests.records import shape
 from tests.shuniu.a_gateway import PARTNER, RESOURCE, SECRET, SITE, Door, declarations, open_door
 
 pytestmark = pytest.mark.skipif(not shutil.which("openssl"), reason="no openssl command")
@@ -80,14 +79,6 @@ def test_the_description_is_about_sm2() -> None:
     assert named in told["paths"][path]["post"]["parameters"]
     assert "SM2" == told["components"]["parameters"]["SignTypeSM2"]["schema"]["const"]
     assert "SM2" not in json.dumps(other)
-
-
-@pytest.fixture
-def store(sqlite_url: str) -> Iterator[Store]:
-    store = Store(sqlite_url)
-    shape(store)
-    yield store
-    store.close()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -20,7 +19,6 @@ from shuniu.reconcile.repair import missing, repair
 from shuniu.reconcile.report import Found, LegReport
 from shuniu.reconcile.statements import write_statements
 from tests.front_db.standard import LEFT_AT, good_row
-from tests.records import shape
 from tests.shuniu.table_exchange import Exchange, exchanging
 
 MIDNIGHT = datetime.fromisoformat("2026-03-03T00:00:00+08:00")
@@ -43,15 +41,6 @@ def url(request: pytest.FixtureRequest) -> str:
     """Of both partners; SQLite adds up in Python, which tests/front_db shows to be the same."""
     address: str = request.getfixturevalue(f"{request.param}_url")
     return address
-
-
-@pytest.fixture
-def store(sqlite_url: str) -> Iterator[Store]:
-    """The hub's own records."""
-    store = Store(sqlite_url)
-    shape(store)
-    yield store
-    store.close()
 
 
 def kinds(report: LegReport) -> dict[Found, list[str]]:

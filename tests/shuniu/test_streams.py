@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import aio_pika
 import httpx
 import orjson
-import pytest
 from jsonschema import Draft7Validator
 
 from catalog.derive.asyncapi import asyncapi
@@ -16,16 +14,7 @@ from catalog.derive.example import example_body
 from connectors.signing import signed_headers
 from hub.store import Store
 from shuniu.clock import now
-from tests.records import shape
 from tests.shuniu.a_gateway import PARTNER, RESOURCE, SECRET, declarations, open_door
-
-
-@pytest.fixture
-def store(sqlite_url: str) -> Iterator[Store]:
-    store = Store(sqlite_url)
-    shape(store)
-    yield store
-    store.close()
 
 
 def faults(document: Any, schema: Any, value: Any) -> list[str]:

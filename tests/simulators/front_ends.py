@@ -29,8 +29,22 @@ from shuniu.site import release_texts
 from simulators.front_end import Office
 from tests.simulators.exchange import a_delivery
 
-__all__ = ["CALLS", "Clock", "Flow", "the_plan", "the_site"]
+__all__ = ["CALLS", "REPORTS_READ", "SHARE", "Clock", "Flow", "the_plan", "the_site"]
 
+SHARE = 0.2  # of the fuse, in the profiles
+# As in the profile, but all keys are compared while the table is empty too.
+REPORTS_READ = {
+    "table": "tj_gyqy",
+    "kind": "report",
+    "capture": {
+        "mode": "watermark",
+        "column": "gxsj",
+        "window_s": 7200,
+        "again_s": 300,
+        "keys_s": 600,
+        "fuse": {"share": SHARE, "rows": 5},
+    },
+}
 SITES = Path(__file__).parents[2] / "sites"
 BEGUN = datetime(2026, 3, 2, 9, 0, 0, tzinfo=timezone(timedelta(hours=8)))
 STEP_S = 225.0

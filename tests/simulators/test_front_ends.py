@@ -30,7 +30,7 @@ from simulators.tax_tables import AMOUNTS, TAXPAYERS
 from simulators.tax_tables import metadata as tax_metadata
 from simulators.writing import Habits
 from tests.front_db.plain import fresh_store
-from tests.simulators.front_ends import CALLS, Clock, Flow, the_site
+from tests.simulators.front_ends import CALLS, REPORTS_READ, SHARE, Clock, Flow, the_site
 
 DAYS = 2
 ALL, LOCK = "all of it", "a lock for long"
@@ -48,7 +48,6 @@ BAD: dict[str, Habits] = {
         lock_for_s=450,
     ),
 }
-SHARE = 0.2  # of the fuse, in the profiles
 
 
 # Each bad habit alone on one database, all together on each; only a server's locks keep readers out.
@@ -141,22 +140,7 @@ async def test_the_tax_bureau(bad: str, url: str, store: Store) -> None:
 async def test_the_statistics_bureau(bad: str, url: str, store: Store) -> None:
     """Behind a mark, with a window for late commits and clocks that differ, and a look at all keys."""
     habits = BAD[bad]
-    reads = [
-        {
-            "table": "tj_gyqy",
-            "kind": "report",
-            # As in the profile, but all keys are compared while the table is empty too.
-            "capture": {
-                "mode": "watermark",
-                "column": "gxsj",
-                "window_s": 7200,
-                "again_s": 300,
-                "keys_s": 600,
-                "fuse": {"share": SHARE, "rows": 5},
-            },
-        }
-    ]
-    changed = {"reads": reads} if habits.empty_for_s else {}
+    changed = {"reads": [REPORTS_READ]} if habits.empty_for_s else {}
     async with flowing("statistics-bureau", url, store, **changed) as (flow, partner):
         office = StatisticsOffice(partner, flow.clock.local)
         await flow.day(office)

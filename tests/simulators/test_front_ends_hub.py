@@ -34,27 +34,13 @@ from simulators.tax_tables import metadata as tax_metadata
 from simulators.writing import Habits
 from tests.hub.conftest import eventually
 from tests.records import shape
-from tests.simulators.front_ends import CALLS, Clock, Flow, the_plan
+from tests.simulators.front_ends import CALLS, REPORTS_READ, SHARE, Clock, Flow, the_plan
 
 STEP_S, POLL_S, SETTLED_S = 300.0, 0.05, 600.0
 BAD = Habits(long_transaction_s=900, clock_skew_s=900, reuse_every=2, empty_for_s=900)
 # A day of its own: a source that has met an error is asked less often, and would not meet the other.
 LOCKED = Habits(long_transaction_s=450, clock_skew_s=900, reuse_every=2, lock_for_s=450)
-SHARE = 0.2  # of the fuse
 LONG_S = 60.0  # on a busy machine
-# As in the profile, but all keys are compared while the table is empty too.
-REPORTS_READ = {
-    "table": "tj_gyqy",
-    "kind": "report",
-    "capture": {
-        "mode": "watermark",
-        "column": "gxsj",
-        "window_s": 7200,
-        "again_s": 300,
-        "keys_s": 600,
-        "fuse": {"share": 0.2, "rows": 5},
-    },
-}
 
 
 @dataclass
